@@ -1,0 +1,36 @@
+"""The errors a user sees: one line that says what is wrong, where, and how to mend it; and the exit code it ends with.
+
+Anything else that escapes is a defect of isostack and is shown with a traceback under ``--debug`` only.
+"""
+
+from __future__ import annotations
+
+
+class IsostackError(Exception):
+    """An error meant for a person. ``str(error)`` is the whole message; ``exit_code`` is the process's exit code."""
+
+    exit_code = 1
+
+
+class OperationFailed(IsostackError):
+    """The operation was tried and failed (exit code 1)."""
+
+    exit_code = 1
+
+
+class BadInput(IsostackError):
+    """Bad usage or bad input; nothing was changed (exit code 2)."""
+
+    exit_code = 2
+
+
+class Refused(IsostackError):
+    """Refused by a policy, a gate or the engine's own limits; nothing was changed (exit code 3)."""
+
+    exit_code = 3
+
+
+class Locked(IsostackError):
+    """Another run holds the stack's lock (exit code 4)."""
+
+    exit_code = 4
