@@ -1,0 +1,316 @@
+"""The operations on a stack: up, preview, destroy, refresh. Each is one function over a :class:`Stack`.
+
+Owns their order: lock, load, settle what an earlier run left open, preview, run, delete, save.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Literal
+
+from isostack.engine import deletion, reconcile
+from isostack.engine import urn as urns
+from isostack.engine.deployment import STACK_TYPE, Deployment, Interrupted
+from isostack.engine.events import Diagnostic, Event, Op, Phase, Result, Sink, StepDone, Tally
+from isostack.engine.journal import Journal
+from isostack.engine.lock import StackLock
+from isostack.engine.project import PINNED_KEY, Project, StackConfig
+from isostack.engine.provider import ProviderHost
+from isostack.engine.state import Snapshot
+from isostack.engine.store import Store
+from isostack.engine.values import PropertyMap, Secret
+from isostack.errors import IsostackError, OperationFailed, Refused
+
+Operation = Literal["up", "preview", "destroy", "refresh"]
+PARALLEL = 16
+MANY = 700  # resources, up to which a run stays under 300 MB without collecting garbage
+INTERRUPTED = "interrupted: what was under way has ended and is in the state; run again to go on"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an operation goes: ``targets`` are URNs (with wildcards), ``parallel`` the steps under way at once."""
+
+    targets: Sequence[str] = ()
+    parallel: int = PARALLEL
+    skip_preview: bool = False
+    refresh: bool = False
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack and all that its operations need."""
+
+    project: Project
+    name: str
+    config: StackConfig
+    store: Store
+    host: ProviderHost
+    sink: Sink
+
+
+def preview(stack: Stack, options: Options = Options()) -> Result:
+    """What ``up`` would do. Takes no lock and changes nothing."""
+    run = _Run(stack, "preview", options)
+    with _without_garbage_collection():
+        snapshot = stack.store.load(stack.project.name, stack.name).snapshot
+        deployment = run.deployment(snapshot.copy(), None)
+        run.guard(deployment, lambda: run.go_through_program(deployment))
+        run.refuse_if_asked_too_much(deployment)
+        return run.result(deployment)
+
+
+def up(stack: Stack, options: Options = Options()) -> Result:
+    """Bring the stack to what the program says. First goes through it without acting (unless ``skip_preview``), so that
+    what cannot be done is refused before anything is changed."""
+    run = _Run(stack, "up", options)
+    with _without_garbage_collection(), run.locked() as (snapshot, journal):
+        if not options.skip_preview:
+            run.stack.sink(Phase("checking the program"))
+            rehearsal = _Run(stack, "up", options, quiet=True)
+            deployment = rehearsal.deployment(snapshot.copy(), None)
+            rehearsal.guard(deployment, lambda: rehearsal.go_through_program(deployment))
+            rehearsal.refuse_if_asked_too_much(deployment)
+            if rehearsal.errors:
+                rehearsal.tell_held_back()
+                return rehearsal.result(deployment, changed=False)
+            if len(deployment.seen) > MANY:
+                gc.collect()  # the SDK leaves 0.1 MB for each resource
+        deployment = run.deployment(snapshot, journal)
+        run.guard(deployment, lambda: run.go_through_program(deployment))
+        if not run.errors:
+            snapshot.metadata.parameter_version = stack.config.values.get(PINNED_KEY, "")
+        return run.result(deployment)
+
+
+def destroy(stack: Stack, options: Options = Options()) -> Result:
+    """Delete everything in the stack, or its targets. The program is not run."""
+    run = _Run(stack, "destroy", options)
+    with _without_garbage_collection(), run.locked() as (snapshot, journal):
+        deployment = run.deployment(snapshot, journal)
+
+        def work() -> None:
+            run.catch_up(deployment)
+            deletion.destroy(deployment)
+
+        run.guard(deployment, work)
+        return run.result(deployment)
+
+
+def refresh(stack: Stack, options: Options = Options()) -> Result:
+    """Bring the state in line with what the cloud has."""
+    run = _Run(stack, "refresh", options)
+    with _without_garbage_collection(), run.locked() as (snapshot, journal):
+        deployment = run.deployment(snapshot, journal)
+
+        def work() -> None:
+            run.catch_up(deployment)
+            reconcile.refresh(deployment)
+
+        run.guard(deployment, work)
+        return run.result(deployment)
+
+
+@dataclass
+class _Run:
+    stack: Stack
+    operation: Operation
+    options: Options
+    quiet: bool = False
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    started: float = field(default_factory=time.perf_counter)
+    held: list[Event] = field(default_factory=list)
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        return [d for d in self.diagnostics if d.severity == "error"]
+
+    def sink(self, event: Event) -> None:
+        """Pass an event on, and keep what ``--json`` and the exit code need."""
+        if isinstance(event, Diagnostic):
+            self.diagnostics.append(event)
+        elif isinstance(event, StepDone) and event.status == "failed":
+            self.diagnostics.append(Diagnostic("error", event.message, event.urn))
+        elif isinstance(event, StepDone) and event.status == "skipped":
+            self.diagnostics.append(Diagnostic("warning", f"skipped: {event.message}", event.urn))
+        if self.quiet:
+            self.held.append(event)
+        else:
+            self.stack.sink(event)
+
+    def tell_held_back(self) -> None:
+        """Show what a quiet run found wrong."""
+        for event in self.held:
+            if isinstance(event, Diagnostic) or (isinstance(event, StepDone) and event.status != "done"):
+                self.stack.sink(event)
+
+    @contextmanager
+    def locked(self) -> Iterator[tuple[Snapshot, Journal]]:
+        """Hold the stack's lock, with its snapshot and an open journal; save at the end, whatever happened."""
+        store, project, name = self.stack.store, self.stack.project.name, self.stack.name
+        with StackLock(store.folder(project, name), f"isostack {self.operation} {name}") as lock:
+            if lock.warning:
+                self.sink(Diagnostic("warning", lock.warning))
+            loaded = store.load(project, name)
+            is_new = not loaded.snapshot.metadata.serial
+            loaded.secrets.check()
+            journal = store.open_journal(loaded, lock.fence)
+            result = "failed"
+            try:
+                yield loaded.snapshot, journal
+                result = "failed" if self.errors else "succeeded"
+            finally:
+                if is_new and result == "failed" and not len(loaded.snapshot) and not journal.pending:
+                    journal.close()
+                    store.remove(project, name)
+                else:
+                    loaded.snapshot.metadata.note(self.operation, result)
+                    store.save(loaded, journal)
+
+    def deployment(self, snapshot: Snapshot, journal: Journal | None) -> Deployment:
+        project, name = self.stack.project.name, self.stack.name
+        return Deployment(
+            snapshot=snapshot,
+            host=self.stack.host,
+            sink=self.sink,
+            journal=journal,
+            provider_config=self._provider_config,
+            make_urn=lambda type_, child, parent: urns.make(
+                name, project, urns.qualified_type(parent) if parent else "", type_, child
+            ),
+            targets=self.options.targets,
+            parallel=self.options.parallel,
+        )
+
+    def catch_up(self, deployment: Deployment) -> None:
+        """Notice a cloud that was reset, and settle what an earlier run left open."""
+        snapshot = deployment.snapshot
+        if snapshot.resources or snapshot.pending_operations or not deployment.preview:
+            lost = reconcile.forget_lost_cloud(deployment, self.stack.host.identity())
+            if lost:
+                text = (
+                    f"the local cloud was reset or restarted since the last run: {lost} resources that the state knew "
+                    "are gone; up makes them anew"
+                )
+                self.sink(Diagnostic("warning", text))
+        if not deployment.preview:
+            reconcile.settle_pending(deployment)
+
+    def go_through_program(self, deployment: Deployment) -> None:
+        from isostack.engine.monitor import Monitor
+        from isostack.engine.program import run_program
+
+        starting = threading.Thread(target=self._start_cloud, daemon=True)
+        starting.start()
+        self.catch_up(deployment)
+        if self.options.refresh:
+            reconcile.refresh(deployment)
+            deployment.tally = Tally()
+        monitor = Monitor(deployment, self.stack.project.name, self.stack.name, self._stack_outputs)
+        project, name, config = self.stack.project, self.stack.name, self.stack.config
+        preview, parallel = deployment.preview, self.options.parallel
+        try:
+            run_program(project, name, config, monitor, self.sink, preview=preview, parallel=parallel)
+        except IsostackError:
+            if not deployment.fatal:
+                monitor.record_stack_outputs(complete=False)
+            raise
+        if deployment.fatal:
+            raise deployment.fatal
+        monitor.record_stack_outputs(complete=not deployment.failed)
+        if deployment.failed:
+            return
+        unmatched = deployment.targets.unmatched({*deployment.seen, *(r.urn for r in deployment.snapshot.resources)})
+        if unmatched:
+            raise OperationFailed(f"--target {unmatched[0]}: neither the program nor the state has such a resource")
+        deletion.delete_unregistered(deployment)
+
+    def guard(self, deployment: Deployment, work: object) -> None:
+        """Run, and turn what ends a run early into a diagnostic; what was done is in the snapshot."""
+        try:
+            work()  # type: ignore[operator]  # a callable without arguments
+        except KeyboardInterrupt:
+            deployment.stop.set()
+            self.sink(Diagnostic("error", INTERRUPTED))
+        except (Interrupted, IsostackError) as error:
+            cause = deployment.fatal if isinstance(error, Interrupted) and deployment.fatal else error
+            if isinstance(cause, OperationFailed):
+                self.sink(Diagnostic("error", str(cause)))
+            elif isinstance(cause, Interrupted):
+                self.sink(Diagnostic("error", INTERRUPTED))
+            else:
+                raise cause from None
+
+    def refuse_if_asked_too_much(self, deployment: Deployment) -> None:
+        """Raise one error that lists all that the program asks for and the engine does not do."""
+        if deployment.refusals:
+            items = "".join(f"\n  - {what}" for what in sorted(deployment.refusals))
+            raise Refused(
+                f"stack {self.stack.name}: nothing was changed, because the embedded engine does not do this:{items}\n"
+                "run the program with the Pulumi CLI instead, or leave these out"
+            )
+
+    def result(self, deployment: Deployment, changed: bool = True) -> Result:
+        outputs: PropertyMap = {}
+        for resource in deployment.snapshot.resources:
+            if resource.type == STACK_TYPE:
+                outputs = resource.outputs
+        return Result(
+            stack=self.stack.name,
+            operation=self.operation,
+            result="failed" if self.errors else "succeeded",
+            changes=deployment.tally if changed else Tally(),
+            duration_seconds=round(time.perf_counter() - self.started, 3),
+            outputs=outputs,
+            diagnostics=tuple(self.diagnostics),
+        )
+
+    def _start_cloud(self) -> None:
+        """Start the local cloud while the program is being imported; what goes wrong shows where it is needed."""
+        with suppress(Exception):
+            self.stack.host.identity()
+
+    def _provider_config(self, package: str) -> PropertyMap:
+        """The stack's configuration in a provider's namespace (``aws:region``), as provider inputs."""
+        prefix = f"{package}:"
+        return {
+            key.removeprefix(prefix): Secret(value) if key in self.stack.config.secret_keys else value
+            for key, value in self.stack.config.values.items()
+            if key.startswith(prefix)
+        }
+
+    def _stack_outputs(self, reference: str) -> PropertyMap:
+        """The outputs of another stack: ``stack``, ``project/stack`` or ``organization/project/stack``."""
+        parts = reference.split("/")
+        project = parts[-2] if len(parts) > 1 else self.stack.project.name
+        store = self.stack.store
+        if (project, parts[-1]) not in store.stacks():
+            known = ", ".join(f"{p}/{s}" for p, s in store.stacks()) or "none"
+            raise OperationFailed(
+                f"stack reference {reference!r}: no stack {project}/{parts[-1]} in {store.home} (known: {known}); bring it up "
+                "first, or let both projects share a state folder through ISOSTACK_HOME"
+            )
+        for resource in store.load(project, parts[-1]).snapshot.resources:
+            if resource.type == STACK_TYPE:
+                return dict(resource.outputs)
+        return {}
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """The cyclic collector off: with hundreds of resources it takes more than half of a run (docs/performance.md)."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+__all__ = ["Op", "Options", "Stack", "destroy", "preview", "refresh", "up"]
