@@ -1,0 +1,315 @@
+"""The local cloud as a background process: starting, finding, asking, emptying and ending it.
+
+The process itself is :mod:`isostack.localcloud.simulator`; it listens on 127.0.0.1 only and outlives the command that
+started it. In the state folder ``cloud.json`` says which process it is and which port it had last, ``cloud.log`` has
+what it printed, and ``cloud.lock`` keeps two commands from starting it twice.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from isostack.errors import BadInput, OperationFailed
+
+_HOST = "127.0.0.1"
+_ANSWER_SECONDS = 10.0
+_START_SECONDS = 60.0
+_STOP_SECONDS = 5.0
+_POLL_SECONDS = 0.01
+# What the process gets of the environment: nothing that speaks of AWS, moto, proxies or certificates.
+_PASSED_ON = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "PYTHONUSERBASE", "TMPDIR", "TZ")
+_ENVIRONMENT = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "MOTO_DISABLE_GLOBAL_CORS": "true",
+}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where the local cloud answers. ``notice`` tells people, in a line, that the port is not the one it had last."""
+
+    url: str
+    port: int
+    notice: str = ""
+
+
+@dataclass(frozen=True)
+class Status:
+    """The local cloud as it is now. ``resources`` counts by service, without the services that have none."""
+
+    running: bool
+    endpoint: str = ""
+    pid: int = 0
+    uptime_seconds: float = 0.0
+    identity: str = ""
+    resources: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Record:
+    """``cloud.json``. After a stop only the port is left; ``pid`` is then 0."""
+
+    port: int
+    pid: int = 0
+    process_started: float = 0.0
+    started: str = ""
+    endpoint: str = ""
+
+    @property
+    def url(self) -> str:
+        return f"http://{_HOST}:{self.port}"
+
+
+class LocalCloud:
+    """The local cloud of one state folder."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = Path(home).absolute()
+        self.log = self.home / "cloud.log"
+        self._file = self.home / "cloud.json"
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def ensure(self, port: int | None = None) -> Endpoint:
+        """Start the local cloud where it does not run, wait until it answers, and say where.
+
+        ``port`` asks for this port and no other; else it is the one it had last, or a free one. Raises BadInput where
+        the port that was asked for is taken, or is not the one it runs on, and OperationFailed where it does not start
+        or does not answer.
+        """
+        with self._locked():
+            record = self._record()
+            if record and record.pid and _is_alive(record):
+                self._answer(record)
+                if port not in (None, record.port):
+                    raise BadInput(
+                        f"port {port}: the local cloud runs on port {record.port}; "
+                        "end it with `isostack cloud stop` before it can move"
+                    )
+                return Endpoint(record.url, record.port)
+            last = record.port if record else 0
+            with _listening(port, last) as listening:
+                record = self._start(listening)
+            moved = last and not port and record.port != last
+            notice = f"port {last} is taken; the local cloud is on port {record.port} from now on" if moved else ""
+            return Endpoint(record.url, record.port, notice)
+
+    def stop(self) -> bool:
+        """End the process, and with it what it held; whether one ran. Raises OperationFailed if it cannot be ended."""
+        with self._locked():
+            record = self._record()
+            if not record or not record.pid:
+                return False
+            alive = _is_alive(record)
+            if alive:
+                self._end(record)
+            self._write(_Record(record.port))
+            return alive
+
+    def status(self) -> Status:
+        """What runs and what it holds. Raises OperationFailed where it runs but does not answer."""
+        record = self._record()
+        if not record or not record.pid or not _is_alive(record):
+            return Status(running=False)
+        identity = self._answer(record)["identity"]
+        return Status(
+            running=True,
+            endpoint=record.url,
+            pid=record.pid,
+            uptime_seconds=round(time.time() - datetime.fromisoformat(record.started).timestamp(), 1),
+            identity=identity,
+            resources=self.resources(),
+        )
+
+    def identity(self) -> str:
+        """A name for the cloud's content, new after each reset and restart. Raises OperationFailed if it is stopped."""
+        return str(self._answer(self._running())["identity"])
+
+    def resources(self, account_id: str | None = None) -> dict[str, int]:
+        """How many things there are by service, of one account or of all; services without any are left out."""
+        query = f"?account={account_id}" if account_id else ""
+        counts: dict[str, int] = json.loads(self._ask(self._running(), "GET", f"/isostack/resources{query}"))
+        return counts
+
+    def reset(self) -> str:
+        """Empty the cloud, all accounts of it; gives its new identity. Raises OperationFailed if it is stopped."""
+        self._ask(self._running(), "POST", "/moto-api/reset")
+        return self.identity()
+
+    # -- the process --------------------------------------------------------------------------------------------------
+
+    def _start(self, listening: socket.socket) -> _Record:
+        import psutil
+
+        environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | _ENVIRONMENT
+        with _private(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as log:
+            child = subprocess.Popen(  # noqa: S603 - this interpreter and a module of ours
+                [sys.executable, "-P", "-m", "isostack.localcloud.simulator", str(listening.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[listening.fileno()],
+                cwd=self.home,
+                env=environment,
+                start_new_session=True,
+            )
+        self._child = child
+        port = listening.getsockname()[1]
+        started = 0.0
+        with suppress(psutil.NoSuchProcess):
+            started = psutil.Process(child.pid).create_time()
+        url = f"http://{_HOST}:{port}"
+        record = _Record(port, child.pid, started, datetime.now(UTC).isoformat(timespec="milliseconds"), url)
+        self._write(record)
+        listening.close()  # so that a connection is refused, and not left waiting, if the process dies
+        deadline = time.monotonic() + _START_SECONDS
+        while child.poll() is None and time.monotonic() < deadline:
+            with suppress(OSError, http.client.HTTPException):
+                _request(record, "GET", "/isostack/identity", _START_SECONDS)
+                return record
+            time.sleep(_POLL_SECONDS)
+        self._end(record)
+        self._write(_Record(port))
+        lines = self.log.read_text(errors="replace").strip().splitlines() or ["it printed nothing"]
+        raise OperationFailed(f"the local cloud did not start: {lines[-1]} (all of it is in {self.log})")
+
+    def _end(self, record: _Record) -> None:
+        import psutil
+
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if _is_alive(record):
+                with suppress(psutil.NoSuchProcess):
+                    psutil.Process(record.pid).send_signal(number)
+            deadline = time.monotonic() + _STOP_SECONDS
+            while time.monotonic() < deadline:
+                if self._child is not None:
+                    self._child.poll()  # a process that its parent has not asked about stays as a zombie
+                if not _is_alive(record):
+                    return
+                time.sleep(_POLL_SECONDS)
+        raise OperationFailed(f"the local cloud (process {record.pid}) cannot be ended; end it by hand and try again")
+
+    def _running(self) -> _Record:
+        record = self._record()
+        if not record or not record.pid:
+            raise OperationFailed(f"the local cloud of {self.home} does not run; start it with `isostack cloud start`")
+        return record
+
+    def _answer(self, record: _Record) -> dict[str, Any]:
+        """What the process says of itself, if it is the one we know."""
+        answer: dict[str, Any] = json.loads(self._ask(record, "GET", "/isostack/identity"))
+        if answer.get("pid") != record.pid:
+            raise OperationFailed(
+                f"port {record.port} is answered by process {answer.get('pid')}, which is not the local cloud of "
+                f"{self.home}; run `isostack cloud stop`, then `isostack cloud start`"
+            )
+        return answer
+
+    def _ask(self, record: _Record, method: str, path: str) -> bytes:
+        try:
+            status, body = _request(record, method, path, _ANSWER_SECONDS)
+            if status == http.client.OK:
+                return body
+            reason = f"status {status}"
+        except (OSError, http.client.HTTPException) as error:
+            if not _is_alive(record):
+                raise OperationFailed(
+                    f"the local cloud of {self.home} has ended, and what it held with it; "
+                    f"`isostack cloud start` starts an empty one (its log: {self.log})"
+                ) from error
+            reason = f"{type(error).__name__}: {error}"
+        raise OperationFailed(
+            f"the local cloud (process {record.pid}, port {record.port}) does not answer: {reason}; "
+            f"end it with `isostack cloud stop` (its log: {self.log})"
+        )
+
+    # -- the state folder ---------------------------------------------------------------------------------------------
+
+    def _record(self) -> _Record | None:
+        try:
+            return _Record(**json.loads(self._file.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None  # absent, or left half-written or foreign: as good as absent
+
+    def _write(self, record: _Record) -> None:
+        draft = self._file.with_name(f"cloud.json.{os.getpid()}")
+        with _private(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
+            os.write(descriptor, json.dumps(vars(record), indent=2).encode())
+        draft.replace(self._file)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.home.mkdir(parents=True, exist_ok=True)
+        with _private(self.home / "cloud.lock", os.O_RDWR | os.O_CREAT) as descriptor:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+
+
+@contextmanager
+def _private(path: Path, flags: int) -> Iterator[int]:
+    """A file descriptor of a file that only its owner may read."""
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _listening(port: int | None, last: int) -> Iterator[socket.socket]:
+    """A socket that listens: on the port that is asked for; else on the last one; else, where that is taken, on any."""
+    for candidate in (port,) if port else (last, 0):
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((_HOST, candidate))
+            listening.listen(128)
+        except (OSError, OverflowError) as error:
+            listening.close()
+            if port:
+                raise BadInput(f"port {port} on {_HOST} cannot be used: {error}; choose another, or none") from error
+            continue
+        with listening:
+            yield listening
+            return
+    raise OperationFailed(f"no port on {_HOST} is free for the local cloud")
+
+
+def _is_alive(record: _Record) -> bool:
+    """Whether this very process runs, and not another that got its number since."""
+    import psutil
+
+    try:
+        process = psutil.Process(record.pid)
+        # The start time follows the wall clock, which may have been set since.
+        if abs(process.create_time() - record.process_started) > 2:
+            return False
+        # A process that is ending shows as a zombie while threads of it still hold its port.
+        return process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _request(record: _Record, method: str, path: str, timeout: float) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection(_HOST, record.port, timeout=timeout)
+    try:
+        connection.request(method, path)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()

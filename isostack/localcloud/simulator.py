@@ -1,0 +1,332 @@
+"""The process of the local cloud: moto behind a listening socket that the starter hands over.
+
+Run as ``python -m isostack.localcloud.simulator DESCRIPTOR``. Owns how requests get in (HTTP/1.1 over connections that
+stay open, one request at a time), what moto is spared (data that it would load per account), and that nothing gets out:
+this process connects to loopback addresses only. Starting, finding and ending it is the task of
+:mod:`isostack.localcloud.server`; counting what there is, of :mod:`isostack.localcloud.inventory`.
+
+Beside AWS's calls it answers ``GET /isostack/identity`` (``{"identity", "pid"}``) and ``GET /isostack/resources`` (a
+count by service, of one account where ``?account=`` says so).
+"""
+
+from __future__ import annotations
+
+import gc
+import io
+import ipaddress
+import json
+import os
+import secrets
+import socket
+import sys
+import threading
+import traceback
+from copy import copy
+from functools import cache
+from socketserver import TCPServer, ThreadingMixIn
+from typing import Any
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
+
+import botocore.session
+import requests
+from moto import backends
+from moto.core import config, responses
+from moto.core.base_backend import AccountSpecificBackend, BackendDict, BaseBackend
+from moto.moto_server import werkzeug_app
+
+from isostack.localcloud.inventory import resources
+
+RESERVED_ACCOUNT = "000000000000"
+"""The account that holds the cloud's identity; users never see it."""
+
+
+class _Identity(BaseBackend):
+    """A service of moto whose whole content is a random name: a reset or a restart of moto changes it like all else."""
+
+    def __init__(self, region_name: str, account_id: str) -> None:
+        super().__init__(region_name, account_id)
+        self.value = secrets.token_hex(16)
+
+
+class Simulator:
+    """moto as a WSGI application: one request at a time, with isostack's own two pages."""
+
+    def __init__(self) -> None:
+        self._moto = werkzeug_app.DomainDispatcherApplication(_application_of)
+        # It looks through moto's folders and 200 patterns at each request.
+        self._moto.get_backend_for_host = cache(self._moto.get_backend_for_host)  # type: ignore[method-assign]
+        # moto changes plain dictionaries from whichever thread a request came in by, and is not made for that.
+        self._one_at_a_time = threading.RLock()
+        self._identities = BackendDict(_Identity, "isostack", use_boto3_regions=False, additional_regions=["aws"])
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        path = environ["PATH_INFO"]
+        if path.startswith("/isostack/"):
+            return self._own_page(path, environ, start_response)
+        # A receive that waits for messages would hold up everybody, the sender included.
+        if environ.get("HTTP_X_AMZ_TARGET") == "AmazonSQS.ReceiveMessage" or _names_receive(environ):
+            return _answer(self._moto, environ, start_response)
+        with self._one_at_a_time:
+            return _answer(self._moto, environ, start_response)
+
+    def _own_page(self, path: str, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        if path == "/isostack/identity":
+            identity = self._identities[RESERVED_ACCOUNT]["aws"].value
+            page: Any = {"identity": identity, "pid": os.getpid()}
+        elif path == "/isostack/resources":
+            account = parse_qs(environ["QUERY_STRING"]).get("account", [None])[0]
+            with self._one_at_a_time:
+                page = resources(RESERVED_ACCOUNT, account)
+        else:
+            start_response("404 Not Found", [])
+            return []
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps(page).encode()]
+
+
+def _names_receive(environ: dict[str, Any]) -> bool:
+    """Whether the request is SQS's ReceiveMessage in the form that older SDKs send."""
+    form = "urlencoded" in environ.get("CONTENT_TYPE", "")
+    return form and b"Action=ReceiveMessage" in environ["wsgi.input"].getvalue()
+
+
+def _answer(application: Any, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """The application's answer; where moto breaks down or lacks an operation, an error in the form the client reads."""
+    try:
+        answer = application(environ, start_response)
+        try:
+            return list(answer)
+        finally:
+            if hasattr(answer, "close"):
+                answer.close()
+    except Exception as error:  # noqa: BLE001 - whatever breaks inside moto must become an answer
+        missing = isinstance(error, NotImplementedError)
+        if not missing:
+            traceback.print_exc()
+        code = "NotImplemented" if missing else "InternalFailure"
+        message = f"the local cloud cannot do this: {error or 'not implemented'}" if missing else f"{error!r} in moto"
+        body = json.dumps({"__type": code, "message": message})
+        if not environ.get("HTTP_X_AMZ_TARGET") and "json" not in environ.get("CONTENT_TYPE", ""):
+            body = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+            signed_for = environ.get("HTTP_AUTHORIZATION", "")
+            if "/ec2/aws4_request" in signed_for:
+                body = f"<Response><Errors>{body}</Errors></Response>"
+            elif "/s3/aws4_request" not in signed_for:
+                body = f"<ErrorResponse>{body}</ErrorResponse>"
+        # 501, for clients repeat what fails with 500.
+        start_response("501 Not Implemented", [("Content-Type", "text/plain"), ("x-amzn-errortype", code)])
+        return [body.encode()]
+
+
+class _Handler(werkzeug_app.MotoRequestHandler):
+    """Reads a request, has it answered and keeps the connection; Werkzeug's own handler closes it after each answer."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def run_wsgi(self) -> None:
+        environ = self.make_environ()
+        body = (
+            environ["wsgi.input"].read()
+            if environ.get("wsgi.input_terminated")
+            else self.rfile.read(int(environ.get("CONTENT_LENGTH") or 0))
+        )
+        environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
+        started: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> Any:
+            started[:] = status, headers
+
+        content = b"".join(self.server.app(environ, start_response))
+        status, headers = started
+        lines = [f"HTTP/1.1 {status}", f"Date: {self.date_time_string()}"]
+        length = str(len(content))
+        for name, value in headers:
+            if name.lower() == "content-length":
+                length = value if self.command == "HEAD" else length
+            elif name.lower() not in ("connection", "transfer-encoding", "date"):
+                lines.append(f"{name}: {value}")
+        if not status.startswith(("1", "204", "304")):
+            lines.append(f"Content-Length: {length}")
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
+        self.connection.sendall(head if self.command == "HEAD" else head + content)
+
+
+class _Server(ThreadingMixIn, TCPServer):
+    """A thread for each connection, on a socket that somebody else has opened."""
+
+    daemon_threads = True
+    # What Werkzeug's handler asks its server for.
+    multithread, multiprocess, ssl_context, _server_version = True, False, None, "isostack"
+
+    def __init__(self, listening: socket.socket, app: Simulator) -> None:
+        super().__init__(listening.getsockname(), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
+        self.app = app
+
+    def log(self, kind: str, message: str, *arguments: Any) -> None:
+        print(message % arguments if arguments else message, file=sys.stderr)  # noqa: T201 - the process's log
+
+
+# -- what moto is spared ----------------------------------------------------------------------------------------------
+
+
+def _application_of(service: Any) -> Any:
+    """moto's application of a service, with what its modules load changed before they first do."""
+    backends.get_backend(service)  # imports the service's modules
+    _load_policies_on_demand()
+    if "moto.ec2.models.amis" in sys.modules:
+        _load_images_on_demand()
+    if "moto.rds.models" in sys.modules:
+        _keep_changed_subnet_groups()
+    return werkzeug_app.create_backend_app(service)
+
+
+@cache
+def _keep_changed_subnet_groups() -> None:
+    """moto 5.2.5 takes a subnet group out of its list when it is changed, and does not put it back."""
+    from moto.rds.models import RDSBackend
+
+    modify = RDSBackend.modify_db_subnet_group
+
+    def modify_and_keep(self: Any, *arguments: Any, **named: Any) -> Any:
+        group = modify(self, *arguments, **named)
+        self.subnet_groups[group.name] = group
+        return group
+
+    RDSBackend.modify_db_subnet_group = modify_and_keep  # type: ignore[method-assign]  # that is what mends it
+
+
+@cache
+def _load_policies_on_demand() -> None:
+    """Make AWS's own policies appear when an account first asks for a policy.
+
+    moto either has none, or reads its 1,500 in each of seven partitions of each account, which takes a second.
+    """
+    from moto.iam.aws_managed_policies import aws_managed_policies_data
+    from moto.iam.models import AWSManagedPolicy, IAMBackend
+
+    @cache
+    def originals() -> list[Any]:
+        policies = json.loads(aws_managed_policies_data)
+        make: Any = AWSManagedPolicy
+        return [make.from_data(name, "aws", "aws", data) for name, data in policies.items()]
+
+    def load(backend: Any) -> dict[str, Any]:
+        found: dict[str, Any] | None = vars(backend).get("managed_policies")
+        if found is None:
+            found = {}
+            for original in originals():
+                policy = found[original.arn] = copy(original)
+                policy.account_id = backend.account_id
+            vars(backend)["managed_policies"] = found
+        return found
+
+    def ignore(backend: Any, value: Any) -> None:
+        """The constructor sets what is loaded later."""
+
+    def of_aws(backend: Any) -> list[Any]:
+        return [policy for policy in load(backend).values() if isinstance(policy, AWSManagedPolicy)]
+
+    patched: Any = IAMBackend
+    patched._init_managed_policies = lambda backend: {}
+    patched.aws_managed_policies = property(of_aws, ignore)
+    patched.managed_policies = property(load, ignore)
+
+
+@cache
+def _load_images_on_demand() -> None:
+    """Make AWS's machine images appear when a region is first asked for one.
+
+    moto makes its 1,300 images as soon as an account does anything in a region.
+    """
+    from moto.ec2.models.amis import AmiBackend
+
+    original = AmiBackend._load_amis
+
+    def load(backend: Any) -> Any:
+        if "amis" not in vars(backend):
+            vars(backend)["amis"] = {}
+            original(backend)
+        return vars(backend)["amis"]
+
+    def ignore(backend: Any, value: Any) -> None:
+        """The constructor sets what is loaded later."""
+
+    patched: Any = AmiBackend
+    patched._load_amis = lambda backend: None
+    patched.amis = property(load, ignore)
+
+
+def _remember_what_never_changes() -> None:
+    """Cache what moto works out anew for each request or account, and botocore's files, read anew for each session."""
+    for module, name in (
+        (responses, "method_names_from_class"),
+        (responses, "camelcase_to_underscores"),
+        (botocore.session, "create_loader"),
+    ):
+        setattr(module, name, cache(getattr(module, name)))
+    patched: Any = AccountSpecificBackend
+    patched._generate_regions = lambda backend, service: _regions_of(service)
+
+
+@cache
+def _regions_of(service: str) -> list[str]:
+    session = AccountSpecificBackend.get_session()
+    return [
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions(service, partition_name=partition)
+    ]
+
+
+# -- what never gets out ----------------------------------------------------------------------------------------------
+
+
+def _stay_on_this_machine(event: str, arguments: tuple[Any, ...]) -> None:
+    """An audit hook. moto delivers to web hooks and talks to Docker in places; here such a call goes nowhere."""
+    if event == "socket.connect":
+        address = arguments[1]
+        host = address[0] if isinstance(address, tuple) else None
+    elif event == "socket.getaddrinfo":
+        host = arguments[0]
+    else:
+        return
+    host = host.decode() if isinstance(host, bytes) else host
+    try:
+        local = host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise PermissionError(f"the local cloud connects to nothing outside this machine ({host or arguments[1]})")
+
+
+def _deliver_later(url: str, **options: Any) -> None:
+    """Stands in for ``requests.post``, by which moto's SNS delivers: a publisher does not wait, or fail, for others."""
+
+    def deliver() -> None:
+        try:
+            requests.request("POST", url, timeout=15, **options)
+        except (requests.RequestException, OSError) as error:
+            print(f"not delivered to {url}: {error}", file=sys.stderr)  # noqa: T201 - the process's log
+
+    threading.Thread(target=deliver, daemon=True).start()
+
+
+def main(descriptor: int) -> None:
+    """Serve on the listening socket with this descriptor until the process is ended."""
+    sys.addaudithook(_stay_on_this_machine)
+    config.default_user_config["lambda"]["use_docker"] = False
+    config.default_user_config["batch"]["use_docker"] = False
+    requests.post = _deliver_later  # type: ignore[assignment]
+    _remember_what_never_changes()
+    server = _Server(socket.socket(fileno=descriptor), Simulator())
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)  # moto makes much that stays
+    server.serve_forever(poll_interval=3600)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
