@@ -1,0 +1,79 @@
+"""The environments of a project side by side, from their state files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from isostack.engine.lock import holder
+from isostack.engine.project import pinned_version
+from isostack.errors import IsostackError
+
+if TYPE_CHECKING:
+    from isostack.engine.project import Project
+    from isostack.engine.state import Snapshot
+    from isostack.engine.store import Store
+
+COLUMNS = ("environment", "pinned", "deployed", "resources", "last change", "lock")
+
+
+def overview(project: Project, store: Store, names: list[str], identity: str) -> list[dict[str, Any]]:
+    """One row per environment: name, resources, parameter versions, last change, lock, and what is wrong.
+
+    ``identity`` is the local cloud's, empty where it does not run.
+    """
+    with_state = {stack for owner, stack in store.stacks() if owner == project.name}
+    every = [*names, *sorted(with_state - set(names))]
+    return [_row(project, store, name, name in with_state, identity) for name in every]
+
+
+def what_is_lost(snapshot: Snapshot, stack: str, identity: str) -> str | None:
+    """Says so where the cloud that the state speaks of is not the one with this identity."""
+    known = snapshot.metadata.cloud
+    if not known or known == identity or not any(r.custom and not r.type.startswith("pulumi:") for r in snapshot.resources):
+        return None
+    happened = "was reset or restarted" if identity else "does not run"
+    return f"the local cloud {happened}, and what the state knows is gone; isostack up {stack} makes it anew"
+
+
+def _row(project: Project, store: Store, name: str, has_state: bool, identity: str) -> dict[str, Any]:
+    row: dict[str, Any] = {"environment": name, "pinned": None, "deployed": None, "resources": 0}
+    row |= {"last_change": None, "operation": None, "result": None, "lock": None, "problem": None}
+    try:
+        row["pinned"] = pinned_version(project, name)
+        if has_state:
+            row["lock"] = holder(store.folder(project.name, name))
+            snapshot = store.load(project.name, name).snapshot
+            facts = snapshot.metadata
+            row["resources"] = sum(1 for r in snapshot.resources if r.custom and not r.type.startswith("pulumi:"))
+            row |= {"last_change": facts.changed or None, "operation": facts.operation, "result": facts.result}
+            row["deployed"] = facts.parameter_version or None
+            row["problem"] = what_is_lost(snapshot, name, identity)
+    except IsostackError as error:
+        row["problem"] = str(error)
+    return row
+
+
+def lines(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """The overview as aligned lines, and what is wrong below it, in full."""
+    table = [COLUMNS, *map(_cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for cells in table:
+        aligned = zip(COLUMNS, cells, widths, strict=True)
+        padded = [f"{c:>{w}}" if name == "resources" else f"{c:<{w}}" for name, c, w in aligned]
+        yield "  ".join(padded).rstrip()
+    for row in rows:
+        if row["problem"]:
+            yield f"{row['environment']}: {row['problem']}"
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    change = f"{row['operation']} {row['result']}, {row['last_change']}" if row["last_change"] else "-"
+    return (
+        row["environment"],
+        row["pinned"] or "-",
+        row["deployed"] or "-",
+        str(row["resources"]),
+        "see below" if row["problem"] else change,
+        row["lock"] or "free",
+    )
