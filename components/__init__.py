@@ -1,0 +1,1 @@
+"""Component classes: what an environment is made of. Ordinary Pulumi; usable alone in anybody's program."""
