@@ -1,0 +1,27 @@
+"""What tests of several kinds share: one local cloud per test process, and an account of it for each test."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from isostack.localcloud.client import Cloud
+from isostack.localcloud.server import LocalCloud
+
+
+@pytest.fixture(scope="session")
+def local_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A running local cloud. Tests share it: none may reset or stop it."""
+    local = LocalCloud(tmp_path_factory.mktemp("local-cloud"))
+    local.ensure()
+    yield local
+    local.stop()
+
+
+@pytest.fixture
+def cloud(local_cloud: LocalCloud) -> Cloud:
+    """An account of its own in the local cloud, so that no test sees what another makes."""
+    account = str(random.SystemRandom().randrange(10**11, 10**12))
+    return Cloud(local_cloud.ensure().url, account_id=account)

@@ -1,0 +1,146 @@
+"""An interrupted run ends in order: what is under way ends, nothing new begins, and the state is written."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from isostack.engine.deployment import Deployment
+from isostack.engine.lock import StackLock
+from isostack.errors import Locked
+from tests.engine.fake_cloud import Call
+from tests.engine.harness import Thing, World
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c() -> Iterator[None]:
+    """Python's own answer to Ctrl-C, which parallel tests are run without."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def deployments(monkeypatch: pytest.MonkeyPatch) -> list[Deployment]:
+    """The deployments of all runs of the test, as they are made."""
+    found: list[Deployment] = []
+    made = Deployment.__init__
+
+    def init(self: Deployment, **fields: object) -> None:
+        made(self, **fields)  # type: ignore[arg-type]  # passed on as they came
+        found.append(self)
+
+    monkeypatch.setattr(Deployment, "__init__", init)
+    return found
+
+
+def interrupt(deployments: list[Deployment]) -> None:
+    """Press Ctrl-C, and wait until that is noticed."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    assert deployments[-1].stop.wait(20)
+
+
+def line() -> None:
+    a = Thing("a")
+    b = Thing("b", source=a.arn)
+    Thing("c", source=b.arn)
+
+
+def test_an_interruption_inside_the_program_ends_the_run(world: World) -> None:
+    def program() -> None:
+        Thing("a")
+        raise KeyboardInterrupt
+
+    outcome = world.up(program)
+    assert outcome.result.result == "failed"
+    assert "interrupted" in outcome.messages()
+    assert outcome.calls == []
+
+
+@pytest.mark.parametrize("operation", ["up", "destroy"])
+def test_an_interruption_lets_the_call_under_way_end_and_begins_no_other(
+    world: World, deployments: list[Deployment], operation: str
+) -> None:
+    if operation == "destroy":
+        world.up_well(line)
+    interrupted = threading.Event()
+
+    def before(call: Call) -> None:
+        if call.subject.startswith("b") and not interrupted.is_set():
+            interrupted.set()
+            interrupt(deployments)
+
+    world.cloud.before = before
+    outcome = world.up(line) if operation == "up" else world.destroy()
+    assert outcome.result.result == "failed"
+    assert "interrupted" in outcome.messages()
+    assert world.cloud.names() == (["a", "b"] if operation == "up" else ["a"])
+    assert world.names() == world.cloud.names()
+    if operation == "up":
+        assert world.up_well().calls == ["create c"]
+    else:
+        assert world.destroy().calls == ["delete a-1"]
+
+
+@pytest.mark.parametrize("operation", ["up", "destroy", "refresh"])
+def test_a_run_that_is_told_to_stop_stops(world: World, deployments: list[Deployment], operation: str) -> None:
+    if operation != "up":
+        world.up_well(line)
+    world.cloud.before = lambda call: deployments[-1].stop.set() if call.subject.startswith("b") else None
+    outcome = {"up": lambda: world.up(line), "destroy": world.destroy, "refresh": lambda: world.refresh(parallel=1)}[
+        operation
+    ]()
+    assert outcome.result.result == "failed"
+    assert "interrupted" in outcome.messages()
+    done = {"up": ["create a", "create b"], "destroy": ["delete c-1", "delete b-1"], "refresh": []}
+    assert outcome.calls == done[operation]
+
+
+def test_an_interrupted_refresh_keeps_what_it_saw(world: World, deployments: list[Deployment]) -> None:
+    world.up_well(lambda: [Thing("a", size=1), Thing("b", size=1)])
+    world.cloud.named("a").inputs["size"] = world.cloud.named("b").inputs["size"] = 2
+    first = threading.Event()
+
+    def before(call: Call) -> None:
+        if not first.is_set():
+            first.set()
+            interrupt(deployments)
+
+    world.cloud.before = before
+    outcome = world.refresh(parallel=1)
+    assert "interrupted" in outcome.messages()
+    assert sorted(world.state(name).inputs["size"] for name in "ab") in ([1, 2], [2, 2])
+
+
+def test_a_stack_that_is_in_use_is_not_touched(world: World) -> None:
+    world.up_well(lambda: Thing("a"))
+    with StackLock(world.stack_folder, "another run"):
+        for operation in (world.up, world.destroy, world.refresh):
+            with pytest.raises(Locked):
+                operation()
+    assert world.destroy().result.result == "succeeded"
+
+
+def test_one_thing_at_a_time_where_that_is_asked_for(world: World) -> None:
+    world.up_well(lambda: [Thing(f"t{i}", size=1) for i in range(20)], parallel=1)
+    world.up_well(lambda: [Thing(f"t{i}", size=2) for i in range(20)], parallel=1)
+    world.refresh(parallel=1)
+    world.destroy(parallel=1)
+    assert world.cloud.most_at_once == 1
+
+
+@pytest.mark.parametrize("parallel", [2, 7])
+def test_as_many_things_at_once_as_are_asked_for(world: World, parallel: int) -> None:
+    together = threading.Barrier(parallel, timeout=20)
+    world.cloud.before = lambda call: together.wait() and None
+    count = parallel * 3
+    world.up_well(lambda: [Thing(f"t{i}", size=1) for i in range(count)], parallel=parallel)
+    world.refresh(parallel=parallel)
+    world.destroy(parallel=parallel)
+    assert world.cloud.most_at_once == parallel
+    assert world.cloud.things == {}
+
+
