@@ -1,0 +1,302 @@
+"""The provider over Pulumi's plugin protocol: through the generated stub, and on the official CLI where there is one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import empty_pb2
+from google.rpc import status_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+
+from isostack.engine.provider import CreatedPartially, Resource
+from isostack.engine.values import UNKNOWN, PropertyMap
+from isostack.engine.wire import from_struct, to_struct
+from isostack.localcloud import plugin
+from isostack.localcloud.client import Cloud
+from isostack.localcloud.provider import LocalCloudHost, LocalCloudProvider
+from isostack.localcloud.server import LocalCloud
+
+QUEUE = "aws:sqs/queue:Queue"
+URN = f"urn:pulumi:dev::project::{QUEUE}::jobs"
+
+
+class Stub:
+    """The CLI's end of a connection, with property maps in place of protobuf's."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.calls = provider_pb2_grpc.ResourceProviderStub(channel)
+
+    def configure(self, config: PropertyMap) -> Any:
+        self.calls.Handshake(provider_pb2.ProviderHandshakeRequest())
+        args = to_struct(config)
+        checked = self.calls.CheckConfig(provider_pb2.CheckRequest(news=args))
+        return self.calls.Configure(provider_pb2.ConfigureRequest(args=checked.inputs))
+
+    def check(self, inputs: PropertyMap, type_: str = QUEUE) -> Any:
+        return self.calls.Check(provider_pb2.CheckRequest(type=type_, urn=URN, news=to_struct(inputs)))
+
+    def create(self, inputs: PropertyMap, *, type_: str = QUEUE, preview: bool = False) -> Any:
+        request = provider_pb2.CreateRequest(type=type_, urn=URN, properties=to_struct(inputs), preview=preview)
+        return self.calls.Create(request)
+
+    def read(self, id_: str, state: PropertyMap, inputs: PropertyMap | None = None) -> Any:
+        known = None if inputs is None else to_struct(inputs)
+        request = provider_pb2.ReadRequest(type=QUEUE, urn=URN, id=id_, properties=to_struct(state), inputs=known)
+        return self.calls.Read(request)
+
+
+@contextmanager
+def connected(port: int) -> Iterator[Stub]:
+    # Channels to one address share a connection otherwise, and the CLI's do not.
+    with grpc.insecure_channel(f"127.0.0.1:{port}", [("grpc.use_local_subchannel_pool", 1)]) as channel:
+        yield Stub(channel)
+
+
+@pytest.fixture
+def port(local_cloud: LocalCloud) -> Iterator[int]:
+    server, port = plugin.serve("aws", LocalCloudHost(local_cloud))
+    yield port
+    server.stop(grace=None).wait()
+
+
+@pytest.fixture
+def config(cloud: Cloud) -> PropertyMap:
+    """A provider's configuration in an account of its own, as the SDK writes it."""
+    return {"assumeRoles": json.dumps([{"roleArn": f"arn:aws:iam::{cloud.account_id}:role/tests"}])}
+
+
+def test_a_queue_lives_its_life(port: int, config: PropertyMap, cloud: Cloud) -> None:
+    with connected(port) as stub:
+        assert stub.configure(config).supportsPreview
+        inputs = from_struct(stub.check({"tags": {"team": "a"}}).inputs)
+        assert inputs["name"].startswith("jobs-")
+
+        planned = from_struct(stub.create(inputs, preview=True).properties)
+        assert (planned["name"], planned["arn"]) == (inputs["name"], UNKNOWN)
+        assert "QueueUrls" not in cloud.client("sqs").list_queues()
+
+        made = stub.create(inputs)
+        outputs = from_struct(made.properties)
+        assert cloud.client("sqs").list_queues()["QueueUrls"] == [made.id]
+        assert outputs["arn"].endswith(f":{cloud.account_id}:{inputs['name']}")
+
+        changed = {**inputs, "visibilityTimeoutSeconds": 90}
+        states = {"olds": made.properties, "old_inputs": to_struct(inputs), "news": to_struct(changed)}
+        diff = stub.calls.Diff(provider_pb2.DiffRequest(type=QUEUE, urn=URN, id=made.id, **states))
+        assert (diff.changes, list(diff.diffs), list(diff.replaces)) == (
+            provider_pb2.DiffResponse.DIFF_SOME,
+            ["visibilityTimeoutSeconds"],
+            [],
+        )
+        update = provider_pb2.UpdateRequest(type=QUEUE, urn=URN, id=made.id, **states)
+        updated = from_struct(stub.calls.Update(update).properties)
+        assert updated["visibilityTimeoutSeconds"] == 90
+
+        found = stub.read(made.id, updated, changed)
+        assert from_struct(found.properties) == updated
+        assert from_struct(found.inputs) == changed
+
+        stub.calls.Delete(provider_pb2.DeleteRequest(type=QUEUE, urn=URN, id=made.id, properties=to_struct(updated)))
+        assert stub.read(made.id, updated, changed).id == ""
+        assert "QueueUrls" not in cloud.client("sqs").list_queues()
+
+
+def test_a_preview_of_an_update_changes_nothing(port: int, config: PropertyMap, cloud: Cloud) -> None:
+    with connected(port) as stub:
+        stub.configure(config)
+        inputs = from_struct(stub.check({}).inputs)
+        made = stub.create(inputs)
+        news = to_struct({**inputs, "delaySeconds": UNKNOWN})
+        planned = stub.calls.Update(
+            provider_pb2.UpdateRequest(
+                type=QUEUE, urn=URN, id=made.id, olds=made.properties, old_inputs=to_struct(inputs), news=news, preview=True
+            )
+        )
+        assert from_struct(planned.properties)["delaySeconds"] is UNKNOWN
+        attributes = cloud.client("sqs").get_queue_attributes(QueueUrl=made.id, AttributeNames=["DelaySeconds"])
+        assert attributes["Attributes"] == {"DelaySeconds": "0"}
+
+
+@pytest.mark.parametrize("as_the_cli_does_for", ["import", "get"])
+def test_what_exists_is_read_without_inputs(port: int, config: PropertyMap, cloud: Cloud, as_the_cli_does_for: str) -> None:
+    url = cloud.client("sqs").create_queue(QueueName="here", Attributes={"DelaySeconds": "7"})["QueueUrl"]
+    with connected(port) as stub:
+        stub.configure(config)
+        found = stub.read(url, {}, {} if as_the_cli_does_for == "get" else None)
+    assert found.id == url
+    assert from_struct(found.inputs)["delaySeconds"] == 7
+    assert from_struct(found.properties)["arn"].endswith(":here")
+
+
+def test_each_connection_has_its_own_configuration(port: int, config: PropertyMap) -> None:
+    with connected(port) as irish, connected(port) as german:
+        irish.configure({**config, "region": "eu-west-1"})
+        german.configure({**config, "region": "eu-central-1"})
+        for stub, region in ((irish, "eu-west-1"), (german, "eu-central-1")):
+            inputs = from_struct(stub.check({}).inputs)
+            assert f":{region}:" in from_struct(stub.create(inputs).properties)["arn"]
+
+
+def test_a_function_is_called(port: int, config: PropertyMap, cloud: Cloud) -> None:
+    with connected(port) as stub:
+        stub.configure(config)
+        cloud.client("ssm").put_parameter(Name="greeting", Type="String", Value="hello")
+        request = provider_pb2.InvokeRequest(tok="aws:ssm/getParameter:getParameter", args=to_struct({"name": "greeting"}))
+        answer = stub.calls.Invoke(request)
+    assert from_struct(getattr(answer, "return"))["value"] == "hello"
+
+
+def test_a_changed_configuration_is_shown_and_replaces_nothing(port: int) -> None:
+    with connected(port) as stub:
+        olds = to_struct({"region": "eu-west-1", "version": "1"})
+        news = to_struct({"region": "eu-central-1", "version": "2"})
+        diff = stub.calls.DiffConfig(provider_pb2.DiffRequest(old_inputs=olds, news=news))
+        assert (list(diff.diffs), list(diff.replaces)) == (["region"], [])
+        same = stub.calls.DiffConfig(provider_pb2.DiffRequest(old_inputs=olds, news=olds))
+        assert same.changes == provider_pb2.DiffResponse.DIFF_NONE
+
+
+def test_it_says_what_it_is(port: int, local_cloud: LocalCloud) -> None:
+    version = LocalCloudHost(local_cloud).version("aws")
+    with connected(port) as stub:
+        assert stub.calls.GetPluginInfo(empty_pb2.Empty()).version == version
+        schema = json.loads(stub.calls.GetSchema(provider_pb2.GetSchemaRequest()).schema)
+        stub.calls.Attach(plugin_pb2.PluginAttach(address="127.0.0.1:1"))
+        stub.calls.Cancel(empty_pb2.Empty())
+    assert schema == {"name": "aws", "version": version}
+
+
+def test_a_missing_property_is_a_failed_check(port: int, config: PropertyMap) -> None:
+    with connected(port) as stub:
+        stub.configure(config)
+        failures = stub.check({}, "aws:ssm/parameter:Parameter").failures
+    assert [failure.reason for failure in failures] == ["missing required property 'type'"]
+
+
+@pytest.mark.parametrize(
+    ("type_", "inputs", "message"),
+    [
+        ("aws:nowhere/thing:Thing", {}, "aws:nowhere/thing:Thing is not served by the local cloud"),
+        (QUEUE, {"name": "not a name!"}, "InvalidParameterValue"),
+    ],
+)
+def test_a_failure_of_the_cloud_is_told_in_its_own_words(
+    port: int, config: PropertyMap, type_: str, inputs: PropertyMap, message: str
+) -> None:
+    with connected(port) as stub:
+        stub.configure(config)
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.create(inputs, type_=type_)
+    assert caught.value.code() is grpc.StatusCode.UNKNOWN
+    assert message in caught.value.details()
+
+
+def test_an_endpoint_that_is_no_loopback_address_is_refused(port: int) -> None:
+    with connected(port) as stub, pytest.raises(grpc.RpcError) as caught:
+        stub.configure({"endpoints": json.dumps([{"sqs": "https://sqs.eu-west-1.amazonaws.com"}])})
+    assert "loopback" in caught.value.details()
+
+
+def test_a_resource_is_refused_before_the_provider_is_configured(port: int) -> None:
+    with connected(port) as stub, pytest.raises(grpc.RpcError) as caught:
+        stub.create({})
+    assert "package aws has not been configured" in caught.value.details()
+
+
+def test_what_a_create_left_half_done_is_handed_over(port: int, config: PropertyMap, monkeypatch: pytest.MonkeyPatch) -> None:
+    def create(self: LocalCloudProvider, type_: str, inputs: PropertyMap) -> Resource:
+        raise CreatedPartially("half done", Resource("made", inputs, {"arn": "a"}))
+
+    monkeypatch.setattr(LocalCloudProvider, "create", create)
+    with connected(port) as stub:
+        stub.configure(config)
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.create({"name": "n"})
+    status = status_pb2.Status.FromString(dict(caught.value.trailing_metadata())["grpc-status-details-bin"])
+    half = provider_pb2.ErrorResourceInitFailed()
+    assert status.details[0].Unpack(half)
+    assert (half.id, from_struct(half.properties), from_struct(half.inputs), list(half.reasons)) == (
+        "made",
+        {"arn": "a"},
+        {"name": "n"},
+        ["half done"],
+    )
+
+
+# -- as a process ------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def process(package: str, home: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    command = [sys.executable, "-m", "isostack.localcloud.plugin", package, "--home", str(home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603 - a module of ours
+        assert running.stdout is not None
+        yield running, int(running.stdout.readline())
+        running.terminate()
+
+
+def test_it_runs_as_a_process_that_prints_its_port_and_can_be_ended(local_cloud: LocalCloud) -> None:
+    with process("random", local_cloud.home) as (running, port):
+        with connected(port) as stub:
+            stub.configure({})
+            made = stub.create({"length": 3}, type_="random:index/randomPet:RandomPet")
+        assert made.id.count("-") == 2
+    assert running.returncode == 0
+
+
+PROGRAM = """
+import pulumi
+import pulumi_aws as aws
+
+queue = aws.sqs.Queue("jobs", delay_seconds=3)
+pulumi.export("arn", queue.arn)
+"""
+
+
+@pytest.mark.skipif(not shutil.which("pulumi"), reason="pulumi is not on the path: the plugin is not tried on the CLI")
+def test_the_official_cli_runs_a_program_through_it(local_cloud: LocalCloud, tmp_path: Path) -> None:
+    (tmp_path / "Pulumi.yaml").write_text("name: attached\nruntime: python\n")
+    (tmp_path / "__main__.py").write_text(PROGRAM)
+    (tmp_path / "backend").mkdir()
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PULUMI_BACKEND_URL": f"file://{tmp_path / 'backend'}",
+        "PULUMI_CONFIG_PASSPHRASE": "passphrase",
+        "PULUMI_HOME": str(tmp_path / "home"),
+        "PULUMI_PYTHON_CMD": sys.executable,
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+    def pulumi(*arguments: str) -> str:
+        command = ["pulumi", *arguments, "--non-interactive", "--color", "never"]
+        done = subprocess.run(  # noqa: S603 - the official CLI
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    with ExitStack() as stack:
+        ports = {package: stack.enter_context(process(package, local_cloud.home))[1] for package in ("aws", "random")}
+        environment["PULUMI_DEBUG_PROVIDERS"] = ",".join(f"{package}:{port}" for package, port in ports.items())
+        pulumi("stack", "init", "dev")
+        pulumi("up", "--yes")
+        name = json.loads(pulumi("stack", "output", "--json"))["arn"].rpartition(":")[2]
+        assert name.startswith("jobs-")
+        assert "2 unchanged" in pulumi("up", "--yes", "--skip-preview")
+        urls = Cloud(local_cloud.ensure().url).client("sqs").list_queues().get("QueueUrls", [])
+        assert [url for url in urls if url.endswith(f"/{name}")]
+        pulumi("destroy", "--yes", "--skip-preview")
+        urls = Cloud(local_cloud.ensure().url).client("sqs").list_queues().get("QueueUrls", [])
+        assert not [url for url in urls if url.endswith(f"/{name}")]
