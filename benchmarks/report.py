@@ -84,8 +84,6 @@ def _scaling_rows(scaled: Scaling) -> list[list[str]]:
     start = seconds[EMPTY]
     net = {case: (seconds[case] - start) / (case.resources - EMPTY.resources) for case in (HUNDRED, THOUSAND)}
     ratio = net[THOUSAND] / net[HUNDRED]
-    peak = scaled.ups[THOUSAND].peak(EMBEDDED)
-    size = scaled.state[THOUSAND]
     return [
         [f"up --skip-preview, {EMPTY.resources} resources", f"{start:.2f} s", ""],
         *([f"up --skip-preview, {case.resources:,} resources", f"{seconds[case]:.2f} s", ""] for case in (HUNDRED, THOUSAND)),
@@ -96,10 +94,10 @@ def _scaling_rows(scaled: Scaling) -> list[list[str]]:
         [f"a resource at {THOUSAND.resources:,} against {HUNDRED.resources}", f"{ratio:.2f}", _against(ratio, SCALING_AIM)],
         [
             f"peak memory at {THOUSAND.resources:,} resources",
-            f"{peak / MEGABYTE:.0f} MB",
-            _against(peak / MEGABYTE, MEMORY_AIM / MEGABYTE),
+            f"{scaled.peak / MEGABYTE:.0f} MB",
+            _against(scaled.peak / MEGABYTE, MEMORY_AIM / MEGABYTE),
         ],
-        [f"state at {THOUSAND.resources:,} resources", f"{size:,} bytes", ""],
+        [f"state at {THOUSAND.resources:,} resources", f"{scaled.state:,} bytes", ""],
     ]
 
 

@@ -88,25 +88,32 @@ def compare(case: Case, engines: Sequence[Engine], repeat: int, say: Say) -> Com
 
 @dataclass(frozen=True)
 class Scaling:
-    """``up --skip-preview`` by case on the embedded engine, and what its state takes on the disk, in bytes."""
+    """``up --skip-preview`` by case on the embedded engine; at 1,001 resources its state and its memory, in bytes.
+
+    ``peak`` is the most that any ``up`` took, with or without its preview.
+    """
 
     ups: dict[Case, Samples]
-    state: dict[Case, int]
+    state: int
+    peak: int
 
 
 def scaling(embedded: Engine, repeat: int, say: Say) -> Scaling:
     """The embedded engine at 2, 101 and 1,001 resources."""
     ups = {case: Samples() for case in (EMPTY, HUNDRED, THOUSAND)}
-    state = {}
     for number in range(repeat):
         for case, samples in ups.items():
             project = embedded.project(case.program, case.count)
             say(f"{case.title}: up and destroy, embedded, {number + 1} of {repeat}")
             samples.add(embedded.name, embedded.run(UP_ALONE, project))
-            stack = embedded.folder / "home" / "stacks" / project.name / STACK
-            state[case] = (stack / "state.json").stat().st_size
             embedded.run(DESTROY, project)
-    return Scaling(ups, state)
+    project = embedded.project(THOUSAND.program, THOUSAND.count)
+    say(f"{THOUSAND.title}: up with its preview, embedded")
+    peak = max(embedded.run(UP, project).peak, ups[THOUSAND].peak(embedded.name))
+    state = embedded.folder / "home" / "stacks" / project.name / STACK / "state.json"
+    size = state.stat().st_size
+    embedded.run(DESTROY, project)
+    return Scaling(ups, size, peak)
 
 
 @dataclass(frozen=True)
@@ -139,4 +146,4 @@ def starts(folder: Path, repeat: int, say: Say) -> Starts:
 
 def steps(cases: Sequence[Case], engines: Sequence[Engine], repeat: int, *, quick: bool) -> int:
     """How many times the functions here will say something."""
-    return len(cases) * len(engines) * len(ROUND) * repeat + (0 if quick else 3 * repeat) + max(repeat, STARTS)
+    return len(cases) * len(engines) * len(ROUND) * repeat + (0 if quick else 3 * repeat + 1) + max(repeat, STARTS)

@@ -14,6 +14,8 @@ import io
 import logging
 import os
 import runpy
+import signal
+import socket
 import sys
 import threading
 import traceback
@@ -90,7 +92,7 @@ def _run(
     executor = _Threads(parallel + SPARE_THREADS)
     monitor.transforms.program_at_work = executor.one_more
     loop.set_default_executor(executor)
-    with _surroundings(main, project.root, sink), _without_source_positions():
+    with _surroundings(main, project.root, sink), _without_source_positions(), _woken_by_signals(loop):
         try:
             loop.run_until_complete(_run_in_stack(main, monitor))
         except IsostackError:
@@ -164,6 +166,24 @@ async def _settle() -> None:
                 task.result()
         elif not manager.rpcs:
             return
+
+
+@contextlib.contextmanager
+def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Let Ctrl-C end the loop's wait: a signal that arrives just before the wait begins would be seen only after it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    receiver, sender = socket.socketpair()
+    with receiver, sender:
+        receiver.setblocking(False)
+        sender.setblocking(False)
+        loop.add_reader(receiver, lambda: receiver.recv(4096))
+        before = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
 
 
 def _cancel_rest(loop: asyncio.AbstractEventLoop) -> None:
