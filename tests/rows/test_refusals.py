@@ -278,6 +278,6 @@ def test_a_fargate_task_that_ecs_would_refuse_is_refused(create: Create, inputs:
 
 
 def test_a_trail_needs_a_bucket_that_lets_it_write(create: Create) -> None:
-    create("aws:s3/bucket:Bucket", bucket="shop-audit-trail")
+    create("aws:s3/bucket:Bucket", bucket="shop-refused-trail")
     with pytest.raises(ProviderError, match="InsufficientS3BucketPolicyException"):
-        create("aws:cloudtrail/trail:Trail", name="audit", s3BucketName="shop-audit-trail")
+        create("aws:cloudtrail/trail:Trail", name="audit", s3BucketName="shop-refused-trail")

@@ -79,13 +79,15 @@ def live(cloud: Any) -> Any:
         provider = LocalCloudProvider(cloud, {})
         needs: list[Life] = []
         references: dict[str, dict[str, Any]] = {}
-        for name, need in case.needs.items():
-            life = Life(provider, Case(token=need.type, inputs=need.inputs), references).create()
-            needs.append(life)
-            references[name] = {**life.outputs, "id": life.id}
-        yield Life(provider, case, references)
-        for life in reversed(needs):
-            life.delete()
+        try:
+            for name, need in case.needs.items():
+                life = Life(provider, Case(token=need.type, inputs=need.inputs), references).create()
+                needs.append(life)
+                references[name] = {**life.outputs, "id": life.id}
+            yield Life(provider, case, references)
+        finally:
+            for life in reversed(needs):
+                life.delete()
 
     return start
 
