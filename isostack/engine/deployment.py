@@ -27,6 +27,8 @@ from isostack.engine.state import PendingOperation, ResourceState, Snapshot
 from isostack.engine.values import UNKNOWN, PropertyMap, Secret, plain
 from isostack.errors import OperationFailed, Refused
 
+# A signal that arrives just before a wait begins is seen only after it.
+SECONDS_TO_NOTICE = 0.2
 PROVIDER_PREFIX = "pulumi:providers:"
 STACK_TYPE = "pulumi:pulumi:Stack"
 USE_THE_CLI = "the embedded engine does not do this; run the program with the Pulumi CLI"
@@ -149,7 +151,7 @@ class Deployment:
         """
 
         go: queue.SimpleQueue[None] = queue.SimpleQueue()
-        ended: queue.SimpleQueue[None] = queue.SimpleQueue()
+        ended = threading.Event()
 
         def guarded() -> None:
             try:
@@ -164,17 +166,16 @@ class Deployment:
                 thread.start()
             for thread in threads:
                 thread.join()
-            ended.put(None)
+            ended.set()
 
         # Ctrl-C interrupts this thread alone, at any point; a Thread.start that is interrupted may have started the
         # thread or not, and a Thread.join takes it for dead (github.com/python/cpython/issues/90882).
         threading.Thread(target=supervise, daemon=True).start()
         interruption: KeyboardInterrupt | None = None
-        while True:
+        while not ended.is_set():
             try:
                 go.put(None)
-                ended.get()
-                break
+                ended.wait(SECONDS_TO_NOTICE)
             except KeyboardInterrupt as error:
                 self.stop.set()
                 interruption = error
