@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -13,11 +14,11 @@ class Component(pulumi.ComponentResource):
     The caller's options go to the component alone: merged into a child's, a caller's ``parent`` would win over ours.
     """
 
-    def __init__(self, name: str, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self, name: str, tags: Mapping[str, str], opts: pulumi.ResourceOptions | None = None) -> None:
         module = type(self).__module__.rpartition(".")[2]
         super().__init__(f"isostack:{module}:{type(self).__name__}", name, None, opts)
         self.name = name
-        self.tags = tags
+        self.tags = dict(tags)
 
     def child(self, role: str) -> str:
         """The logical name of the child with this role."""
