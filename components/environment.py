@@ -1,143 +1,319 @@
-"""What an environment is: the components, put together. The same for every environment; only its arguments differ."""
+"""What an environment is: the components, put together. The same for every environment; only its values differ.
+
+Owns who is given what of whom. What the values are is the parameter set's; what is made of them is each component's.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 from pulumi_aws import ec2
 
+from components.access import Access, AccessArgs, AccessValues
+from components.audit import Audit, AuditArgs, AuditValues
 from components.base import Component
-from components.database import Database, DatabaseArgs
-from components.ingress import Ingress, IngressArgs
-from components.network import Network, NetworkArgs
-from components.queue import Queue, QueueArgs
-from components.service import Service, ServiceArgs
-from components.storage import Storage
+from components.cache import Cache, CacheArgs, CacheValues
+from components.cluster import Cluster, ClusterArgs
+from components.database import Database, DatabaseArgs, DatabaseValues
+from components.flags import FeatureFlags, FeatureFlagsArgs, FlagsValues
+from components.ingress import Ingress, IngressArgs, IngressValues
+from components.keys import Keys, KeysArgs, KeysValues
+from components.network import Network, NetworkArgs, NetworkValues
+from components.observability import Observability, ObservabilityArgs, ObservabilityValues
+from components.queue import Queue, QueueArgs, QueueValues
+from components.service import Service, ServiceArgs, ServiceValues
+from components.storage import Storage, StorageArgs, StorageValues
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EnvironmentArgs:
-    """The values of one environment, taken from a parameter set."""
+    """The values of one environment. ``label`` is its name for people; ``zones`` are full names, as ``eu-west-1a``."""
 
+    label: str
+    account_id: str
     region: str
     zones: tuple[str, ...]
-    cidr: str
-    allowed_cidrs: tuple[str, ...]
-    image: str
-    cpu: int
-    memory: int
-    count: int
-    port: int
-    health_path: str
-    log_days: int
-    engine_version: str
-    instance_class: str
-    storage_gb: int
-    backup_days: int
-    multi_az: bool
-    visibility_timeout_seconds: int
-    max_receives: int
+    release: str
+    tags: Mapping[str, str]
+    network: NetworkValues
+    keys: KeysValues
+    storage: StorageValues
+    audit: AuditValues
+    queue: QueueValues
+    database: DatabaseValues
+    cache: CacheValues
+    services: Mapping[str, ServiceValues]
+    flags: FlagsValues
+    ingress: IngressValues
+    access: AccessValues
+    observability: ObservabilityValues
 
 
 class Environment(Component):
     """One environment, complete. ``outputs`` is what its users need; secrets are secret there."""
 
-    def __init__(
-        self, name: str, args: EnvironmentArgs, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__(name, tags, opts)
+    def __init__(self, name: str, args: EnvironmentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, args.tags, opts)
         self.args = args
-        self.network = Network(name, NetworkArgs(args.cidr, args.zones), tags, self.options())
-        self.storage = Storage(name, tags, self.options())
-        self.queue = Queue(name, QueueArgs(args.visibility_timeout_seconds, args.max_receives), tags, self.options())
+        self.keys = self._keys()
+        self.network = self._network()
+        self.storage = self._storage()
+        self.audit = self._audit()
+        self.queue = self._queue()
+        self.service_group = self._service_group()
+        self.database = self._database()
+        self.cache = self._cache()
+        self.flags = self._flags()
         self.ingress = self._ingress()
-        service_group = self._service_group()
-        self.database = self._database(service_group)
-        self.service = self._service(service_group)
-        self.outputs: dict[str, pulumi.Output[str]] = {
+        self._let_the_balancer_in()
+        self.cluster = Cluster(name, ClusterArgs(tags=args.tags), self.options())
+        self.services = {role: self._service(role, values) for role, values in args.services.items()}
+        self.access = self._access()
+        self.observability = self._observability()
+        self.outputs = self._outputs()
+        self.register_outputs(self.outputs)
+
+    def _outputs(self) -> dict[str, pulumi.Input[object]]:
+        return {
             "url": self.ingress.url,
+            "balancer_dns_name": self.ingress.dns_name,
+            "web_acl_arn": self.ingress.web_acl_arn,
+            "certificate_arn": self.ingress.certificate_arn,
+            "target_group_arns": self.ingress.target_group_arns,
             "vpc_id": self.network.vpc_id,
+            "public_subnet_ids": self.network.public_subnet_ids,
+            "private_subnet_ids": self.network.private_subnet_ids,
+            "database_subnet_ids": self.network.database_subnet_ids,
+            "data_key_arn": self.keys.data_key_arn,
+            "logs_key_arn": self.keys.logs_key_arn,
             "asset_bucket": self.storage.bucket_name,
+            "logs_bucket": self.storage.logs_bucket_name,
+            "audit_bucket": self.audit.bucket_name,
+            "trail_arn": self.audit.trail_arn,
             "job_queue_url": self.queue.url,
+            "job_queue_arn": self.queue.arn,
+            "dead_letter_arn": self.queue.dead_letter_arn,
             "database_endpoint": self.database.endpoint,
             "database_url": self.database.url,
-            "cluster_arn": self.service.cluster_arn,
-            "task_role_arn": self.service.task_role_arn,
+            "database_secret_arn": self.database.secret_arn,
+            "cache_endpoint": self.cache.endpoint,
+            "cache_secret_arn": self.cache.secret_arn,
+            "cluster_arn": self.cluster.arn,
+            "service_names": {role: service.name for role, service in self.services.items()},
+            "task_role_arns": {role: service.task_role_arn for role, service in self.services.items()},
+            "flags_application_id": self.flags.application_id,
+            "flags_profile_id": self.flags.profile_id,
+            "role_arns": self.access.role_arns,
+            "alarm_topic_arn": self.observability.topic_arn,
+            "dashboard": self.observability.dashboard_name,
         }
-        self.register_outputs(self.outputs)
+
+    def _keys(self) -> Keys:
+        args = self.args
+        return Keys(
+            self.name,
+            KeysArgs(tags=args.tags, account_id=args.account_id, region=args.region, **vars(args.keys)),
+            self.options(),
+        )
+
+    def _network(self) -> Network:
+        args = self.args
+        return Network(
+            self.name,
+            NetworkArgs(
+                tags=args.tags,
+                region=args.region,
+                zones=args.zones,
+                logs_key_arn=self.keys.logs_key_arn,
+                **vars(args.network),
+            ),
+            self.options(),
+        )
+
+    def _storage(self) -> Storage:
+        args = self.args
+        return Storage(
+            self.name,
+            StorageArgs(
+                tags=args.tags, account_id=args.account_id, key_arn=self.keys.data_key_arn, **vars(args.storage)
+            ),
+            self.options(),
+        )
+
+    def _audit(self) -> Audit:
+        args = self.args
+        return Audit(
+            self.name,
+            AuditArgs(
+                tags=args.tags,
+                account_id=args.account_id,
+                region=args.region,
+                key_arn=self.keys.logs_key_arn,
+                **vars(args.audit),
+            ),
+            self.options(),
+        )
+
+    def _queue(self) -> Queue:
+        args = self.args
+        return Queue(
+            self.name,
+            QueueArgs(tags=args.tags, key_arn=self.keys.data_key_arn, **vars(args.queue)),
+            self.options(),
+        )
+
+    def _service_group(self) -> ec2.SecurityGroup:
+        """One group for all services: the database and the cache let it in, and it is let in by the load balancer."""
+        return ec2.SecurityGroup(
+            self.child("service"),
+            vpc_id=self.network.vpc_id,
+            description="The services",
+            egress=[
+                {
+                    "protocol": "-1",
+                    "from_port": 0,
+                    "to_port": 0,
+                    "cidr_blocks": ["0.0.0.0/0"],
+                    "description": "partners, and AWS",
+                }
+            ],
+            tags=self.named("service"),
+            # Its rules for the load balancer are resources of their own: the balancer's group names this one's.
+            opts=self.options(ignore_changes=["ingress"]),
+        )
+
+    def _let_the_balancer_in(self) -> None:
+        port = self.args.ingress.port
+        ec2.SecurityGroupRule(
+            self.child("service-from-balancer"),
+            type="ingress",
+            security_group_id=self.service_group.id,
+            source_security_group_id=self.ingress.security_group_id,
+            protocol="tcp",
+            from_port=port,
+            to_port=port,
+            description="the load balancer",
+            opts=self.options(),
+        )
+
+    def _database(self) -> Database:
+        args = self.args
+        return Database(
+            self.name,
+            DatabaseArgs(
+                tags=args.tags,
+                vpc_id=self.network.vpc_id,
+                subnet_ids=self.network.database_subnet_ids,
+                client_security_group_ids=[self.service_group.id],
+                key_arn=self.keys.data_key_arn,
+                database_name=self.name.replace("-", "_"),
+                **vars(args.database),
+            ),
+            self.options(),
+        )
+
+    def _cache(self) -> Cache:
+        args = self.args
+        return Cache(
+            self.name,
+            CacheArgs(
+                tags=args.tags,
+                vpc_id=self.network.vpc_id,
+                subnet_ids=self.network.database_subnet_ids,
+                client_security_group_ids=[self.service_group.id],
+                key_arn=self.keys.data_key_arn,
+                **vars(args.cache),
+            ),
+            self.options(),
+        )
+
+    def _flags(self) -> FeatureFlags:
+        return FeatureFlags(
+            self.name, FeatureFlagsArgs(tags=self.args.tags, **vars(self.args.flags)), self.options()
+        )
 
     def _ingress(self) -> Ingress:
         args = self.args
         return Ingress(
             self.name,
             IngressArgs(
-                self.network.vpc_id, self.network.public_subnet_ids, args.allowed_cidrs, args.port, args.health_path
-            ),
-            self.tags,
-            self.options(),
-        )
-
-    def _service_group(self) -> ec2.SecurityGroup:
-        return ec2.SecurityGroup(
-            self.child("service"),
-            vpc_id=self.network.vpc_id,
-            description="The backend",
-            ingress=[
-                {
-                    "protocol": "tcp",
-                    "from_port": self.args.port,
-                    "to_port": self.args.port,
-                    "security_groups": [self.ingress.security_group_id],
-                    "description": "the load balancer",
-                }
-            ],
-            egress=[{"protocol": "-1", "from_port": 0, "to_port": 0, "cidr_blocks": ["0.0.0.0/0"]}],
-            tags=self.named("service"),
-            opts=self.options(),
-        )
-
-    def _database(self, service_group: ec2.SecurityGroup) -> Database:
-        args = self.args
-        return Database(
-            self.name,
-            DatabaseArgs(
+                tags=args.tags,
                 vpc_id=self.network.vpc_id,
-                subnet_ids=self.network.private_subnet_ids,
-                client_security_group_id=service_group.id,
-                engine_version=args.engine_version,
-                instance_class=args.instance_class,
-                storage_gb=args.storage_gb,
-                backup_days=args.backup_days,
-                multi_az=args.multi_az,
+                vpc_cidr=args.network.cidr,
+                public_subnet_ids=self.network.public_subnet_ids,
+                private_subnet_ids=self.network.private_subnet_ids,
+                logs_bucket_name=self.storage.logs_bucket_name,
+                **vars(args.ingress),
             ),
-            self.tags,
             self.options(),
         )
 
-    def _service(self, service_group: ec2.SecurityGroup) -> Service:
+    def _service(self, role: str, values: ServiceValues) -> Service:
         args = self.args
         return Service(
-            self.name,
+            self.child(role),
             ServiceArgs(
+                tags=args.tags,
                 region=args.region,
+                release=args.release,
+                cluster_arn=self.cluster.arn,
+                cluster_name=self.cluster.name,
                 vpc_id=self.network.vpc_id,
                 subnet_ids=self.network.private_subnet_ids,
-                security_group=service_group,
-                target_group_arn=self.ingress.target_group_arn,
-                listener=self.ingress.listener,
-                image=args.image,
-                cpu=args.cpu,
-                memory=args.memory,
-                count=args.count,
-                port=args.port,
-                log_days=args.log_days,
+                security_group_id=self.service_group.id,
+                target_group_arn=self.ingress.target_group_arns[values.target] if values.target else None,
+                listeners=self.ingress.listeners,
                 bucket_name=self.storage.bucket_name,
                 bucket_arn=self.storage.bucket_arn,
                 queue_url=self.queue.url,
                 queue_arn=self.queue.arn,
-                database_secret_arn=self.database.secret_arn,
+                secret_arns=self._secret_arns(),
+                key_arn=self.keys.data_key_arn,
+                logs_key_arn=self.keys.logs_key_arn,
+                **vars(values),
             ),
-            self.tags,
+            self.options(),
+        )
+
+    def _secret_arns(self) -> dict[str, pulumi.Output[str]]:
+        """What a service may name among its secrets."""
+        return {"DATABASE_URL": self.database.secret_arn, "CACHE_URL": self.cache.secret_arn}
+
+    def _access(self) -> Access:
+        args = self.args
+        return Access(
+            self.name,
+            AccessArgs(
+                tags=args.tags,
+                region=args.region,
+                bucket_arn=self.storage.bucket_arn,
+                queue_arn=self.queue.arn,
+                database_resource_id=self.database.resource_id,
+                key_arn=self.keys.data_key_arn,
+                secret_arns=self._secret_arns(),
+                **vars(args.access),
+            ),
+            self.options(),
+        )
+
+    def _observability(self) -> Observability:
+        args = self.args
+        return Observability(
+            self.name,
+            ObservabilityArgs(
+                tags=args.tags,
+                environment_label=args.label,
+                region=args.region,
+                key_arn=self.keys.data_key_arn,
+                load_balancer_arn_suffix=self.ingress.load_balancer_arn_suffix,
+                target_group_arn_suffixes=self.ingress.target_group_arn_suffixes,
+                queue_name=self.queue.name,
+                dead_letter_name=self.queue.dead_letter_name,
+                database_id=self.database.instance_id,
+                trail_log_group_name=self.audit.log_group_name,
+                **vars(args.observability),
+            ),
             self.options(),
         )

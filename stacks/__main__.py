@@ -6,6 +6,7 @@ from stacks.parameters import load
 from stacks.program import build
 
 config = pulumi.Config("isostack")
-environment = build(config.require("environment"), load(config.require("parameters")))
+parameters = load(config.require("parameters")).forced(config.get_object("columns") or {})
+environment = build(config.require("environment"), parameters)
 for name, value in environment.outputs.items():
     pulumi.export(name, value)

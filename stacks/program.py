@@ -5,22 +5,65 @@ from __future__ import annotations
 import pulumi_aws as aws
 from pulumi import ResourceOptions
 
+from components.access import AccessValues
+from components.audit import AuditValues
+from components.cache import CacheValues
+from components.database import DatabaseValues
 from components.environment import Environment, EnvironmentArgs
-from stacks.parameters import ParameterSet
+from components.flags import FlagsValues
+from components.ingress import IngressValues
+from components.keys import KeysValues
+from components.network import NetworkValues
+from components.observability import ObservabilityValues
+from components.queue import QueueValues
+from components.service import ServiceValues
+from components.storage import StorageValues
+from stacks.parameters import EnvironmentParameters, ParameterSet
 
 
 def build(environment: str, parameters: ParameterSet) -> Environment:
-    """Register the environment's resources. Its name decides nothing but names, tags and columns of tables."""
+    """Register the environment's resources. Its name decides nothing but labels, tags and columns of tables."""
     values = parameters.of(environment)
-    tags = {"environment": environment, "parameters": parameters.version, "managed-by": "isostack"}
-    provider = aws.Provider(f"{parameters.name}-{environment}", region=parameters.region)
     return Environment(
-        f"{parameters.name}-{environment}",
-        EnvironmentArgs(
-            region=parameters.region,
-            zones=tuple(f"{parameters.region}{letter}" for letter in parameters.zones),
-            **values.model_dump(),
-        ),
-        tags,
-        ResourceOptions(providers=[provider]),
+        parameters.name, arguments(environment, parameters, values), ResourceOptions(providers=[provider(values)])
+    )
+
+
+def provider(values: EnvironmentParameters) -> aws.Provider:
+    """The provider of an environment: it works in the environment's account, and refuses any other."""
+    return aws.Provider(
+        "account",
+        region=values.region,
+        allowed_account_ids=[values.account],
+        assume_roles=[{"role_arn": f"arn:aws:iam::{values.account}:role/{values.entry_role}"}],
+    )
+
+
+def arguments(environment: str, parameters: ParameterSet, values: EnvironmentParameters) -> EnvironmentArgs:
+    """What the parameters say, as the components take it."""
+    return EnvironmentArgs(
+        label=environment,
+        account_id=values.account,
+        region=values.region,
+        zones=tuple(f"{values.region}{letter}" for letter in values.zones),
+        release=values.release,
+        tags={
+            "environment": environment,
+            "owner": values.owner,
+            "parameters": parameters.version,
+            "release": values.release,
+            "managed-by": "isostack",
+        },
+        network=NetworkValues(**values.network.values()),
+        keys=KeysValues(**values.keys.values()),
+        storage=StorageValues(**values.storage.values()),
+        audit=AuditValues(**values.audit.values()),
+        queue=QueueValues(**values.queue.values()),
+        database=DatabaseValues(**values.database.values()),
+        cache=CacheValues(**values.cache.values()),
+        services={role: ServiceValues(**service.values()) for role, service in values.services.items()},
+        flags=FlagsValues(**values.flags.values()),
+        ingress=IngressValues(**values.ingress.values()),
+        access=AccessValues(account_id=values.account, **values.access.values()),
+        observability=ObservabilityValues(**values.observability.values()),
     )
