@@ -102,9 +102,7 @@ class Cloud:
         if there.netloc.endswith(f".{here}"):  # s3control's rules put the account in front of the host
             request.url = there._replace(netloc=here).geturl()
         if not request.url.startswith(f"{self.endpoint.rstrip('/')}/"):
-            raise Refused(
-                f"a request to {request.url}: the embedded engine talks to the local cloud at {self.endpoint} only"
-            )
+            raise Refused(f"a request to {request.url}: the embedded engine talks to the local cloud at {self.endpoint} only")
         # After a reset moto takes forgotten credentials for the default account's.
         request.headers["x-moto-account-id"] = self.account_id
 

@@ -134,9 +134,7 @@ class LocalCloudProvider:
     def check(self, type_: str, urn: str, old_inputs: PropertyMap | None, inputs: PropertyMap) -> Checked:
         row = _row(type_)
         checked = {key: value for key, value in inputs.items() if value is not None and key != "tagsAll"}
-        failures = [
-            CheckFailure(name, f"missing required property {name!r}") for name in row.required if name not in checked
-        ]
+        failures = [CheckFailure(name, f"missing required property {name!r}") for name in row.required if name not in checked]
         for name in row.json_documents:
             if isinstance(checked.get(name), dict):  # the SDK takes a policy as an object, too
                 checked[name] = UNKNOWN if has_unknown(checked[name]) else json.dumps(checked[name])
@@ -183,9 +181,7 @@ class LocalCloudProvider:
         replaces = changed if row.update is None else changed & {*row.replace_on, "region"}
         return Diff(tuple(sorted(changed)), tuple(sorted(replaces)), first and bool(replaces))
 
-    def planned(
-        self, type_: str, inputs: PropertyMap, old_outputs: PropertyMap | None, changed: Iterable[str]
-    ) -> PropertyMap:
+    def planned(self, type_: str, inputs: PropertyMap, old_outputs: PropertyMap | None, changed: Iterable[str]) -> PropertyMap:
         row = _row(type_)
         given = {key: value for key, value in inputs.items() if key != DEFAULTS_KEY}
         if old_outputs is None:
@@ -343,9 +339,7 @@ def _keeps_given_name(row: ResourceType, inputs: PropertyMap, changed: set[str])
     return name in inputs and not automatic and not changed & {name, "region"}
 
 
-def _name_automatically(
-    row: ResourceType, urn: str, old_inputs: PropertyMap | None, checked: PropertyMap
-) -> list[str]:
+def _name_automatically(row: ResourceType, urn: str, old_inputs: PropertyMap | None, checked: PropertyMap) -> list[str]:
     """Fill the name in place and say which property was filled; the old automatic name is kept."""
     name = row.name
     assert name is not None  # noqa: S101 - the caller has asked
@@ -381,9 +375,7 @@ def _same(row: ResourceType, path: str, old: Any, new: Any) -> bool:
         return bool(old["hash"] == new["hash"])
     if isinstance(old, dict) and isinstance(new, dict):
         return all(
-            _same(row, f"{path}.{key}", old.get(key), new.get(key))
-            for key in old.keys() | new.keys()
-            if key != DEFAULTS_KEY
+            _same(row, f"{path}.{key}", old.get(key), new.get(key)) for key in old.keys() | new.keys() if key != DEFAULTS_KEY
         )
     if isinstance(old, list) and isinstance(new, list):
         if len(old) != len(new):
@@ -440,7 +432,7 @@ def _drifted(row: ResourceType, inputs: PropertyMap, outputs: PropertyMap) -> Pr
     """The inputs with what has drifted replaced by what the cloud has, so that the next diff shows and mends it."""
     result = dict(inputs)
     for key, wanted in inputs.items():
-        if key == DEFAULTS_KEY or key in row.local or key not in outputs:
+        if key == DEFAULTS_KEY or key in row.local or key in row.overridden or key not in outputs:
             continue
         if not covers(row, key, outputs[key], wanted):
             result[key] = outputs[key]

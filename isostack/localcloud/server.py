@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from isostack.errors import BadInput, OperationFailed
+from isostack.localcloud.database_server import end_strays
 
 _HOST = "127.0.0.1"
 _ANSWER_SECONDS = 10.0
@@ -118,6 +119,7 @@ class LocalCloud:
             alive = _is_alive(record)
             if alive:
                 self._end(record)
+            end_strays(self.home)
             self._write(_Record(record.port))
             return alive
 
@@ -156,6 +158,7 @@ class LocalCloud:
     def _start(self, listening: socket.socket) -> _Record:
         import psutil
 
+        end_strays(self.home)  # databases of a local cloud that was killed
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | _ENVIRONMENT
         with _private(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as log:
             child = subprocess.Popen(  # noqa: S603 - this interpreter and a module of ours

@@ -17,12 +17,14 @@ import ipaddress
 import json
 import os
 import secrets
+import signal
 import socket
 import sys
 import threading
 import traceback
 from copy import copy
 from functools import cache
+from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from urllib.parse import parse_qs
@@ -181,7 +183,15 @@ def _application_of(service: Any) -> Any:
         _load_images_on_demand()
     if "moto.rds.models" in sys.modules:
         _keep_changed_subnet_groups()
+        _make_databases_real()
     return werkzeug_app.create_backend_app(service)
+
+
+@cache
+def _make_databases_real() -> None:
+    from isostack.localcloud.databases import give_rds_real_databases
+
+    give_rds_real_databases(Path.cwd())  # the state folder: this process was started there
 
 
 @cache
@@ -320,6 +330,7 @@ def main(descriptor: int) -> None:
     sys.addaudithook(_stay_on_this_machine)
     config.default_user_config["lambda"]["use_docker"] = False
     config.default_user_config["batch"]["use_docker"] = False
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # in order, so that the databases end as well
     requests.post = _deliver_later  # type: ignore[assignment]
     _remember_what_never_changes()
     server = _Server(socket.socket(fileno=descriptor), Simulator())

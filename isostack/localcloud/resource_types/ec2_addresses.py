@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from isostack.localcloud.client import Cloud
 
 
-
 def _create_eip(cloud: Cloud, inputs: Properties) -> Created | str:
     why = "the local cloud has no address pools of one's own"
     refuse(inputs, "Eip", why, "customerOwnedIpv4Pool", "ipamPoolId")
@@ -35,9 +34,7 @@ def _create_eip(cloud: Cloud, inputs: Properties) -> Created | str:
     )
     id_ = str(address["AllocationId"])
     if inputs.get("instance") or inputs.get("networkInterface"):
-        all_or_nothing(
-            lambda: ec2.release_address(AllocationId=id_), lambda: _associate_eip(cloud, id_, inputs)
-        )
+        all_or_nothing(lambda: ec2.release_address(AllocationId=id_), lambda: _associate_eip(cloud, id_, inputs))
         return id_
     shown = {**address, "Tags": [{"Key": k, "Value": v} for k, v in (inputs.get("tagsAll") or {}).items()]}
     return Created(id_, _eip_outputs(cloud, shown, inputs))
@@ -161,8 +158,7 @@ def _find_eip_association(cloud: Cloud, inputs: Properties) -> list[str]:
     return [
         address["AssociationId"]
         for address in cloud.client("ec2").describe_addresses()["Addresses"]
-        if address.get("AssociationId")
-        and all(inputs.get(name) in (None, "", address.get(key)) for key, name in asked.items())
+        if address.get("AssociationId") and all(inputs.get(name) in (None, "", address.get(key)) for key, name in asked.items())
     ]
 
 

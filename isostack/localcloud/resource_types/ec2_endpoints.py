@@ -77,9 +77,7 @@ def _endpoint_outputs(cloud: Cloud, endpoint: Thing, known: Properties) -> Prope
     return {
         "arn": arn(cloud, "vpc-endpoint", endpoint["VpcEndpointId"]),
         "cidrBlocks": blocks,
-        "dnsEntries": [
-            {"dnsName": entry["DnsName"], "hostedZoneId": entry["HostedZoneId"]} for entry in endpoint["DnsEntries"]
-        ],
+        "dnsEntries": [{"dnsName": entry["DnsName"], "hostedZoneId": entry["HostedZoneId"]} for entry in endpoint["DnsEntries"]],
         "networkInterfaceIds": endpoint["NetworkInterfaceIds"],
         "ownerId": endpoint["OwnerId"],
         "policy": policy_text(endpoint["PolicyDocument"], known.get("policy")),
@@ -195,9 +193,7 @@ def _read_association(cloud: Cloud, id_: str, known: Properties) -> Properties |
 
 
 def _delete_association(cloud: Cloud, id_: str, known: Properties) -> None:
-    cloud.client("ec2").modify_vpc_endpoint(
-        VpcEndpointId=known["vpcEndpointId"], RemoveRouteTableIds=[known["routeTableId"]]
-    )
+    cloud.client("ec2").modify_vpc_endpoint(VpcEndpointId=known["vpcEndpointId"], RemoveRouteTableIds=[known["routeTableId"]])
 
 
 # -- look-ups ----------------------------------------------------------------------------------------------------------

@@ -125,8 +125,7 @@ def _network(inputs: Properties) -> dict[str, Any]:
     if interfaces:
         return {
             "NetworkInterfaces": [
-                {"DeviceIndex": int(one["deviceIndex"]), "NetworkInterfaceId": one["networkInterfaceId"]}
-                for one in interfaces
+                {"DeviceIndex": int(one["deviceIndex"]), "NetworkInterfaceId": one["networkInterfaceId"]} for one in interfaces
             ]
         }
     groups, subnet = inputs.get("vpcSecurityGroupIds"), inputs.get("subnetId")

@@ -200,9 +200,7 @@ def _leave(cloud: Cloud, id_: str, known: Properties) -> None:
 
 
 def _as_rule(inputs: Properties) -> dict[str, Any]:
-    return _entry(
-        {**inputs, "action": inputs["ruleAction"], "ruleNo": inputs["ruleNumber"]}, bool(inputs.get("egress"))
-    )
+    return _entry({**inputs, "action": inputs["ruleAction"], "ruleNo": inputs["ruleNumber"]}, bool(inputs.get("egress")))
 
 
 def _rule_id(acl: str, number: Any, egress: bool, protocol: str) -> str:

@@ -48,9 +48,7 @@ def _create_peering(cloud: Cloud, inputs: Properties) -> str:
 
 def _set_options(cloud: Cloud, id_: str, inputs: Properties, sides: set[str]) -> None:
     options = {
-        _SIDES[side][1]: {_DNS: bool(inputs[side].get("allowRemoteVpcDnsResolution"))}
-        for side in sides
-        if inputs.get(side)
+        _SIDES[side][1]: {_DNS: bool(inputs[side].get("allowRemoteVpcDnsResolution"))} for side in sides if inputs.get(side)
     }
     if options:
         cloud.client("ec2").modify_vpc_peering_connection_options(VpcPeeringConnectionId=id_, **options)

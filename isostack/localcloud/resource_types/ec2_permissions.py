@@ -67,9 +67,7 @@ def permissions_of(cloud: Cloud, type_: str, rule: Properties, group: str) -> li
     if protocol != EVERYTHING:
         first, last = _port(first), _port(last)
     elif (first or last) and (first, last) != (-1, -1):
-        raise ProviderError(
-            f"{type_}: fromPort ({first}) and toPort ({last}) must both be 0 to use the 'ALL' \"-1\" protocol"
-        )
+        raise ProviderError(f"{type_}: fromPort ({first}) and toPort ({last}) must both be 0 to use the 'ALL' \"-1\" protocol")
     else:
         first = last = None
     found = []
@@ -87,10 +85,7 @@ def permissions_of(cloud: Cloud, type_: str, rule: Properties, group: str) -> li
         )
     # moto keeps no descriptions of prefix lists.
     text = rule.get("description") or ""
-    return [
-        Permission(protocol, first, last, kind, source, text if kind != "PrefixListIds" else "")
-        for kind, source in found
-    ]
+    return [Permission(protocol, first, last, kind, source, text if kind != "PrefixListIds" else "") for kind, source in found]
 
 
 def _port(value: Any) -> int:
@@ -122,9 +117,7 @@ def ip_permissions(permissions: Iterable[Permission]) -> list[dict[str, Any]]:
     return list(joined.values())
 
 
-def rules_shown(
-    cloud: Cloud, known: list[Properties] | None, permissions: list[Permission], group: str
-) -> list[Properties]:
+def rules_shown(cloud: Cloud, known: list[Properties] | None, permissions: list[Permission], group: str) -> list[Properties]:
     """Rules as a program writes them: the known ones as far as they are there, and then what else is there."""
     rest = set(permissions)
     rules = []
@@ -159,9 +152,7 @@ def _rule(permissions: list[Permission], group: str) -> Properties:
     }
 
 
-def change_permissions(
-    cloud: Cloud, group: str, direction: str, existing: list[Permission], wanted: list[Permission]
-) -> None:
+def change_permissions(cloud: Cloud, group: str, direction: str, existing: list[Permission], wanted: list[Permission]) -> None:
     """Bring a group's permissions of a direction (``ingress`` or ``egress``) from what there is to what is wanted."""
     ec2 = cloud.client("ec2")
     revoked = [one for one in existing if one not in wanted]

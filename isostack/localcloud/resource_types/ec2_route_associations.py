@@ -97,9 +97,7 @@ def _read_main_association(cloud: Cloud, id_: str, known: Properties) -> Propert
 
 def _delete_main_association(cloud: Cloud, id_: str, known: Properties) -> None:
     if known.get("originalRouteTableId"):
-        cloud.client("ec2").replace_route_table_association(
-            AssociationId=id_, RouteTableId=known["originalRouteTableId"]
-        )
+        cloud.client("ec2").replace_route_table_association(AssociationId=id_, RouteTableId=known["originalRouteTableId"])
 
 
 def _find_main_association(cloud: Cloud, inputs: Properties) -> list[str]:

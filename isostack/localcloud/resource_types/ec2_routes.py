@@ -141,9 +141,7 @@ def _route_table_outputs(cloud: Cloud, table: Thing, known: Properties) -> Prope
         "ownerId": table["OwnerId"],
         "propagatingVgws": [],
         "routes": [
-            _route_properties(route, _INLINE)
-            for route in table["Routes"]
-            if _is_own(route) or _destination(route) in wanted
+            _route_properties(route, _INLINE) for route in table["Routes"] if _is_own(route) or _destination(route) in wanted
         ],
         "tagsAll": tag_map(table.get("Tags")),
         "vpcId": table["VpcId"],

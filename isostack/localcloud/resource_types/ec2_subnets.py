@@ -64,9 +64,7 @@ def _create_subnet(cloud: Cloud, inputs: Properties) -> Created:
     different = {name for name in _SUBNET_SWITCHES if bool(inputs.get(name)) != before[name]}
     if inputs.get("privateDnsHostnameTypeOnLaunch", "ip-name") != "ip-name":
         different.add("privateDnsHostnameTypeOnLaunch")
-    all_or_nothing(
-        lambda: ec2.delete_subnet(SubnetId=id_), lambda: _set_subnet_attributes(cloud, id_, inputs, different)
-    )
+    all_or_nothing(lambda: ec2.delete_subnet(SubnetId=id_), lambda: _set_subnet_attributes(cloud, id_, inputs, different))
     switched = {name: bool(inputs.get(name)) for name in _SUBNET_SWITCHES}
     return Created(id_, _subnet_outputs(cloud, subnet, inputs) | switched)
 

@@ -106,6 +106,4 @@ RESOURCE_TYPES = (
     ),
 )
 
-FUNCTIONS = (
-    Function(token="aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider", service="iam", call=_get_oidc_provider),
-)
+FUNCTIONS = (Function(token="aws:iam/getOpenIdConnectProvider:getOpenIdConnectProvider", service="iam", call=_get_oidc_provider),)

@@ -145,11 +145,7 @@ def _zones(cloud: Cloud, arguments: Properties) -> list[Thing]:
     # moto leaves out what it knows of no zone: all are open to everybody, and of the region's own group.
     usual = {"GroupName": cloud.region, "NetworkBorderGroup": cloud.region, "OptInStatus": "opt-in-not-required"}
     full = [{**usual, **zone} for zone in zones]
-    return [
-        zone
-        for zone in _matching(full, arguments, _ZONE_FILTERS)
-        if arguments.get("state") in (None, "", zone["State"])
-    ]
+    return [zone for zone in _matching(full, arguments, _ZONE_FILTERS) if arguments.get("state") in (None, "", zone["State"])]
 
 
 def _get_availability_zones(cloud: Cloud, arguments: Properties) -> dict[str, Any]:

@@ -144,7 +144,22 @@ def _create(cloud: Cloud, inputs: Properties) -> str:
     id_ = _resource_id(instance)
     if operation != "create_db_instance":
         _finish_copy(cloud, id_, given, set(takes))
+    _wait_until_available(cloud, id_, inputs)
     return id_
+
+
+def _wait_until_available(cloud: Cloud, id_: str, inputs: Properties) -> None:
+    """PostgreSQL takes half a second to start; see :mod:`isostack.localcloud.databases`."""
+    client = cloud.client("rds")
+    waiter = client.get_waiter("db_instance_available")
+    try:
+        waiter.wait(DBInstanceIdentifier=inputs["identifier"], WaiterConfig={"Delay": 0.05, "MaxAttempts": 1200})
+    except Exception as error:
+        raise CreatedPartially(
+            f"created database instance {inputs['identifier']}, but it does not become available: {error}; the local "
+            "cloud's log says why",
+            Resource(id_, inputs, inputs),
+        ) from error
 
 
 def _point_in_time(inputs: Properties) -> Properties:
@@ -462,6 +477,7 @@ RESOURCE_TYPES = (
             "vpcSecurityGroupIds",
         ),
         local=(*_FORGOTTEN, *_LOCAL),
+        overridden=("port",),
         defaults={
             "autoMinorVersionUpgrade": True,
             "copyTagsToSnapshot": False,
@@ -474,7 +490,7 @@ RESOURCE_TYPES = (
         sets=("domainDnsIps", "enabledCloudwatchLogsExports", "vpcSecurityGroupIds"),
         secret_outputs=("password",),
         absent=("DBInstanceNotFound", "DBInstanceNotFoundFault"),
-        volatile=("address", "endpoint", "engineVersionActual", "masterUserSecrets", "replicas", "status"),
+        volatile=("engineVersionActual", "masterUserSecrets", "replicas", "status"),
         tagged=True,
         limits="every change is made at once; no s3Import, no new port for an existing instance; Performance Insights, "
         "domains and network types are recorded only",

@@ -72,6 +72,8 @@ class ResourceType:
     """Optional and computed in Terraform's terms: leaving such an input out changes nothing."""
     local: tuple[str, ...] = ()
     """Inputs that AWS does not give back (passwords, ``forceDestroy``): outputs repeat the inputs."""
+    overridden: tuple[str, ...] = ()
+    """Inputs that the local cloud may answer with a value of its own (a port of this machine): never a drift."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """Defaults of Terraform's schema; they appear among the inputs, listed in ``__defaults``, as Pulumi's bridge does it."""
     name: AutoName | None = None

@@ -31,9 +31,7 @@ _NO_POLICY = "{}"  # how a program asks for a secret's policy to be removed
 
 def _create_secret(cloud: Cloud, inputs: Properties) -> Created:
     if inputs.get("type"):
-        raise ProviderError(
-            "Secret: managed external secrets (type) are not supported on the local cloud; leave out type"
-        )
+        raise ProviderError("Secret: managed external secrets (type) are not supported on the local cloud; leave out type")
     days = int(inputs.get("recoveryWindowInDays", 30))
     if days != 0 and not 7 <= days <= 30:
         raise ProviderError(f"Secret: recoveryWindowInDays is {days}, and must be 0 or between 7 and 30")

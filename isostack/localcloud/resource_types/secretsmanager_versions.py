@@ -20,9 +20,7 @@ _CURRENT = "AWSCURRENT"
 def _value(inputs: Properties) -> Properties:
     given = [name for name in ("secretString", "secretBinary", "secretStringWo") if inputs.get(name)]
     if len(given) != 1:
-        raise ProviderError(
-            "SecretVersion: give exactly one of secretString, secretBinary and secretStringWo, not empty"
-        )
+        raise ProviderError("SecretVersion: give exactly one of secretString, secretBinary and secretStringWo, not empty")
     if given[0] == "secretBinary":
         return {"SecretBinary": base64.b64decode(inputs["secretBinary"])}
     return {"SecretString": str(inputs[given[0]])}
@@ -152,7 +150,5 @@ RESOURCE_TYPES = (
 )
 
 FUNCTIONS = (
-    Function(
-        token="aws:secretsmanager/getSecretVersion:getSecretVersion", service="secretsmanager", call=_get_secret_version
-    ),
+    Function(token="aws:secretsmanager/getSecretVersion:getSecretVersion", service="secretsmanager", call=_get_secret_version),
 )

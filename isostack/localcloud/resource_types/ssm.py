@@ -61,9 +61,7 @@ def _create(cloud: Cloud, inputs: Properties) -> Created:
     name, overwrite = inputs["name"], bool(inputs.get("overwrite"))
     answer = _put(cloud, inputs, overwrite=overwrite, tags=not overwrite)
     if overwrite and inputs.get("tagsAll"):  # AWS takes no tags with an overwrite
-        cloud.client("ssm").add_tags_to_resource(
-            ResourceType="Parameter", ResourceId=name, Tags=tag_list(inputs["tagsAll"])
-        )
+        cloud.client("ssm").add_tags_to_resource(ResourceType="Parameter", ResourceId=name, Tags=tag_list(inputs["tagsAll"]))
     secure = inputs["type"] == _SECURE
     outputs = {
         "allowedPattern": inputs.get("allowedPattern", ""),
@@ -117,9 +115,7 @@ def _read(cloud: Cloud, id_: str, known: Properties) -> Properties | None:
 def _update(cloud: Cloud, id_: str, old: Properties, new: Properties, changed: set[str]) -> None:
     if changed - {"overwrite", "tags", "tagsAll"}:
         # AWS keeps what is left out, so what the program has dropped is written empty.
-        dropped: Properties = {
-            name: "" for name in ("allowedPattern", "description") if name in changed and name not in new
-        }
+        dropped: Properties = {name: "" for name in ("allowedPattern", "description") if name in changed and name not in new}
         request = {**dropped, "tier": old.get("tier"), **new}
         _put(cloud, request, overwrite=bool(new.get("overwrite", True)), tags=False)
     if "tagsAll" in changed:

@@ -139,9 +139,9 @@ def _rule_type(direction: str) -> ResourceType:
         ports = {} if protocol_name(inputs["ipProtocol"]) == EVERYTHING else _ports(inputs)
         permission = {"IpProtocol": protocol_name(inputs["ipProtocol"]), **ports, kind: [target]}
         authorize = getattr(cloud.client("ec2"), f"authorize_security_group_{direction}")
-        rule = authorize(
-            GroupId=inputs["securityGroupId"], IpPermissions=[permission], **tagged("security-group-rule", inputs)
-        )["SecurityGroupRules"][0]
+        rule = authorize(GroupId=inputs["securityGroupId"], IpPermissions=[permission], **tagged("security-group-rule", inputs))[
+            "SecurityGroupRules"
+        ][0]
         id_ = rule["SecurityGroupRuleId"]
         if inputs.get("description") != rule.get("Description"):  # moto drops all but those of CIDR blocks
             all_or_nothing(lambda: revoke(cloud, id_, inputs), lambda: _modify(cloud, id_, inputs))

@@ -116,7 +116,7 @@ CASES = [
             "engineVersionActual": str,
             "hostedZoneId": str,
             "masterUserSecrets": list,
-            "port": 5432,
+            "port": int,
             "resourceId": str,
             "status": "available",
         },
