@@ -199,6 +199,33 @@ class DatabaseServers:
     def has_snapshot(self, snapshot: str) -> bool:
         return (self._snapshot(snapshot) / "PG_VERSION").is_file()
 
+    # -- copies that outlive the local cloud --------------------------------------------------------------------------
+
+    def keep(self, name: str, copy: str) -> tuple[str, int]:
+        """Copy the server's content to where neither a reset nor a stop removes it; gives its digest and its bytes."""
+        self.take_snapshot(name, copy)
+        target = self._kept(copy)
+        self._make(target.parent)
+        shutil.rmtree(target, ignore_errors=True)
+        self._snapshot(copy).rename(target)
+        return _digest(target)
+
+    def bring_back(self, name: str, copy: str, digest: str, username: str, password: str) -> None:
+        """Put a kept copy in the place of the server's content, on the same port and for the same role and password."""
+        source = self._kept(copy)
+        if not source.is_dir():
+            raise DatabaseError(f"the copy {copy} is not there any more")
+        if _digest(source)[0] != digest:
+            raise DatabaseError(f"the copy {copy} is damaged: its content is not what was kept")
+        port = self.port(name)
+        self.stop(name)
+        self._copy(source, self._data(name))
+        self.start(name, port)
+        self.set_password(name, username, password)
+
+    def drop(self, copy: str) -> None:
+        shutil.rmtree(self._kept(copy), ignore_errors=True)
+
     # -- all of them --------------------------------------------------------------------------------------------------
 
     def clear(self) -> None:
@@ -219,11 +246,20 @@ class DatabaseServers:
     def _snapshot(self, snapshot: str) -> Path:
         return self.folder / "snapshots" / snapshot
 
+    @property
+    def _password_file(self) -> Path:
+        return self.folder.with_name("databases-administrator")
+
+    def _kept(self, copy: str) -> Path:
+        return self.folder.with_name("databases-kept") / copy
+
     def _make(self, folder: Path) -> None:
         """A folder, and those above it up to ours, that belong to the servers' account alone."""
-        missing = [path for path in (folder, *folder.parents) if path.is_relative_to(self.folder) and not path.exists()]
+        place = self.folder.parent
+        missing = [path for path in (folder, *folder.parents) if place in path.parents and not path.exists()]
+        place.mkdir(parents=True, exist_ok=True)
         for path in reversed(missing):
-            path.mkdir(mode=0o700, parents=path == self.folder, exist_ok=True)
+            path.mkdir(mode=0o700, exist_ok=True)
             self._account.owns(path)
 
     def _make_folder(self, name: str) -> None:
@@ -242,7 +278,7 @@ class DatabaseServers:
 
     def _administrators_password(self) -> str:
         """The same for all servers, so that a copy of one can be administered as well."""
-        file = self.folder / "administrator"
+        file = self._password_file
         self._make(self.folder)
         with suppress(FileExistsError):
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -254,7 +290,7 @@ class DatabaseServers:
     def _initialise(self, name: str) -> None:
         self._administrators_password()
         command = [str(self._bin / "initdb"), "-D", str(self._data(name)), "-U", _ADMINISTRATOR]
-        command += ["-A", "scram-sha-256", "--pwfile", str(self.folder / "administrator")]
+        command += ["-A", "scram-sha-256", "--pwfile", str(self._password_file)]
         command += ["-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]
         self._run(command, _environment())
 
@@ -291,7 +327,18 @@ class DatabaseServers:
         if done.returncode:
             lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
             raise DatabaseError(f"{Path(command[0]).name}: {lines[-1]}")
-        return done.stdout
+        return str(done.stdout)
+
+
+def _digest(folder: Path) -> tuple[str, int]:
+    """A digest of a folder's files, by name and content, and how many bytes they have."""
+    total, size = hashlib.sha256(), 0
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{path.relative_to(folder)} {content}\n".encode())
+        size += path.stat().st_size
+    return total.hexdigest(), size
 
 
 def free_port() -> int:

@@ -112,6 +112,27 @@ class Databases:
         if (real := self.of(instance)) and self._is_up(real):
             self.servers.take_snapshot(real.name, snapshot)
 
+    def by_arn(self, arn: str) -> _Real:
+        """The real one of an instance. Raises DatabaseError where there is none."""
+        for real in self._known.values():
+            if real.instance.arn == arn and self._is_up(real):
+                return real
+        raise DatabaseError(f"no database runs for {arn}")
+
+    def keep(self, arn: str, copy: str) -> dict[str, Any]:
+        """A copy of an instance's content that outlives the local cloud: its digest and its bytes."""
+        digest, size = self.servers.keep(self.by_arn(arn).name, copy)
+        return {"digest": digest, "bytes": size}
+
+    def bring_back(self, arn: str, copy: str, digest: str) -> dict[str, Any]:
+        real = self.by_arn(arn)
+        self.servers.bring_back(real.name, copy, digest, real.instance.master_username, _password(real.instance))
+        return {}
+
+    def drop(self, copy: str) -> dict[str, Any]:
+        self.servers.drop(copy)
+        return {}
+
     def restoring(self, snapshot: str, restore: Callable[[], Any]) -> Any:
         """Let an instance that ``restore`` creates have this snapshot's content."""
         self._from_snapshot.name = snapshot
@@ -125,14 +146,13 @@ class Databases:
         return self.servers.running(real.name)
 
 
-def give_rds_real_databases(home: Path) -> None:
+def give_rds_real_databases(databases: Databases) -> None:
     """Let moto's RDS make, change and remove real servers, where PostgreSQL is there; else say so in the log."""
     if reason := available():
         _log(f"databases are simulated: {reason}")
         return
     from moto.rds.models import DBInstance, RDSBackend
 
-    databases = Databases(home)
     instance_class: Any = DBInstance
     simulated_address = instance_class.address.fget
     instance_class.address = property(lambda self: HOST if databases.of(self) else simulated_address(self))

@@ -28,6 +28,7 @@ from isostack.localcloud.database_server import end_strays
 
 _HOST = "127.0.0.1"
 _ANSWER_SECONDS = 10.0
+_COPY_SECONDS = 600.0
 _START_SECONDS = 60.0
 _STOP_SECONDS = 5.0
 _POLL_SECONDS = 0.01
@@ -147,6 +148,33 @@ class LocalCloud:
         query = f"?account={account_id}" if account_id else ""
         counts: dict[str, int] = json.loads(self._ask(self._running(), "GET", f"/isostack/resources{query}"))
         return counts
+
+    def keep_database(self, arn: str, copy: str) -> tuple[str, int]:
+        """Keep a copy of a real database under a name, whatever becomes of the cloud: its digest and its bytes.
+
+        Raises OperationFailed where no such database runs.
+        """
+        kept = self._databases(do="keep", arn=arn, copy=copy)
+        return str(kept["digest"]), int(kept["bytes"])
+
+    def bring_database_back(self, arn: str, copy: str, digest: str) -> None:
+        """Give a database the content of a kept copy; role, password and port stay as they are.
+
+        Raises OperationFailed, with nothing changed, where the copy is gone or is not what was kept.
+        """
+        self._databases(do="bring_back", arn=arn, copy=copy, digest=digest)
+
+    def drop_database_copy(self, copy: str) -> None:
+        """Remove a kept copy, if it is there."""
+        self._databases(do="drop", copy=copy)
+
+    def _databases(self, **asked: str) -> dict[str, Any]:
+        record = self._running()
+        status, body = _request(record, "POST", "/isostack/databases", _COPY_SECONDS, json.dumps(asked))
+        answer: dict[str, Any] = json.loads(body)
+        if status != http.client.OK:
+            raise OperationFailed(f"the local cloud: {answer['error']}")
+        return answer
 
     def reset(self) -> str:
         """Empty the cloud, all accounts of it; gives its new identity. Raises OperationFailed if it is stopped."""
@@ -308,10 +336,10 @@ def _is_alive(record: _Record) -> bool:
         return False
 
 
-def _request(record: _Record, method: str, path: str, timeout: float) -> tuple[int, bytes]:
+def _request(record: _Record, method: str, path: str, timeout: float, body: str | None = None) -> tuple[int, bytes]:
     connection = http.client.HTTPConnection(_HOST, record.port, timeout=timeout)
     try:
-        connection.request(method, path)
+        connection.request(method, path, body)
         response = connection.getresponse()
         return response.status, response.read()
     finally:

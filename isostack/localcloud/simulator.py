@@ -5,8 +5,9 @@ stay open, one request at a time), what moto is spared (data that it would load 
 this process connects to loopback addresses only. Starting, finding and ending it is the task of
 :mod:`isostack.localcloud.server`; counting what there is, of :mod:`isostack.localcloud.inventory`.
 
-Beside AWS's calls it answers ``GET /isostack/identity`` (``{"identity", "pid"}``) and ``GET /isostack/resources`` (a
-count by service, of one account where ``?account=`` says so).
+Beside AWS's calls it answers ``GET /isostack/identity`` (``{"identity", "pid"}``), ``GET /isostack/resources`` (a
+count by service, of one account where ``?account=`` says so) and ``POST /isostack/databases`` (``{"do": "keep" |
+"bring_back" | "drop", …}``: the arguments of :class:`Databases`' method of that name; 409 with ``{"error"}`` where it fails).
 """
 
 from __future__ import annotations
@@ -37,6 +38,9 @@ from moto.core import config, responses
 from moto.core.base_backend import AccountSpecificBackend, BackendDict, BaseBackend
 from moto.moto_server import werkzeug_app
 
+from isostack.localcloud.bucket_policies import mend_bucket_policies
+from isostack.localcloud.database_server import DatabaseError
+from isostack.localcloud.databases import Databases, give_rds_real_databases
 from isostack.localcloud.inventory import resources
 
 RESERVED_ACCOUNT = "000000000000"
@@ -80,6 +84,15 @@ class Simulator:
             account = parse_qs(environ["QUERY_STRING"]).get("account", [None])[0]
             with self._one_at_a_time:
                 page = resources(RESERVED_ACCOUNT, account)
+        elif path == "/isostack/databases":
+            asked = json.loads(environ["wsgi.input"].read())
+            acts = {"keep": _databases().keep, "bring_back": _databases().bring_back, "drop": _databases().drop}
+            act: Any = acts[asked.pop("do")]
+            try:
+                page = act(**asked)
+            except (DatabaseError, OSError) as error:
+                start_response("409 Conflict", [("Content-Type", "application/json")])
+                return [json.dumps({"error": str(error)}).encode()]
         else:
             start_response("404 Not Found", [])
             return []
@@ -181,6 +194,8 @@ def _application_of(service: Any) -> Any:
     _load_policies_on_demand()
     if "moto.ec2.models.amis" in sys.modules:
         _load_images_on_demand()
+    if "moto.s3.models" in sys.modules:
+        mend_bucket_policies()
     if "moto.rds.models" in sys.modules:
         _keep_changed_subnet_groups()
         _make_databases_real()
@@ -188,10 +203,13 @@ def _application_of(service: Any) -> Any:
 
 
 @cache
-def _make_databases_real() -> None:
-    from isostack.localcloud.databases import give_rds_real_databases
+def _databases() -> Databases:
+    return Databases(Path.cwd())  # the state folder: this process was started there
 
-    give_rds_real_databases(Path.cwd())  # the state folder: this process was started there
+
+@cache
+def _make_databases_real() -> None:
+    give_rds_real_databases(_databases())
 
 
 @cache

@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from isostack.errors import OperationFailed
 from isostack.localcloud.client import Cloud
 from isostack.localcloud.database_server import DatabaseServers, available
 from isostack.localcloud.server import LocalCloud
@@ -134,8 +135,13 @@ def test_a_changed_master_password_is_the_one_that_counts(rds: Rds) -> None:
 def test_a_password_that_rds_manages_is_the_one_in_secrets_manager(rds: Rds) -> None:
     name = f"i{uuid.uuid4().hex[:12]}"
     rds.client.create_db_instance(
-        DBInstanceIdentifier=name, Engine="postgres", DBInstanceClass="db.t4g.micro", AllocatedStorage=20, DBName="shop",
-        MasterUsername="keeper", ManageMasterUserPassword=True,
+        DBInstanceIdentifier=name,
+        Engine="postgres",
+        DBInstanceClass="db.t4g.micro",
+        AllocatedStorage=20,
+        DBName="shop",
+        MasterUsername="keeper",
+        ManageMasterUserPassword=True,
     )  # fmt: skip - as one reads a request
     rds.wait(name)
     secrets = Cloud(rds.cloud.ensure().url, "eu-west-1", "111111111111").client("secretsmanager")
@@ -208,3 +214,42 @@ def test_databases_of_a_killed_local_cloud_end_when_the_next_one_starts(tmp_path
         assert _servers(tmp_path) == []
     finally:
         rds.cloud.stop()
+
+
+def test_a_kept_copy_outlives_the_local_cloud_and_comes_back_under_the_same_password(tmp_path: Path) -> None:
+    rds = Rds(tmp_path)
+    try:
+        name = rds.create()
+        rds.sql(name, "create table goods as select 42 as price")
+        digest, size = rds.cloud.keep_database(rds.describe(name)["DBInstanceArn"], "kept")
+        assert size > 1_000_000
+        rds.cloud.stop()
+        rds = Rds(tmp_path)
+        name = rds.create(MasterUserPassword="a new password")
+        before = rds.describe(name)["Endpoint"]
+        rds.cloud.bring_database_back(rds.describe(name)["DBInstanceArn"], "kept", digest)
+        assert rds.sql(name, "select price from goods", "a new password") == "42"
+        assert rds.describe(name)["Endpoint"] == before
+    finally:
+        rds.cloud.stop()
+
+
+def test_a_damaged_copy_is_refused_and_the_database_stays_as_it_is(rds: Rds) -> None:
+    name, copy = rds.create(), f"k{uuid.uuid4().hex[:8]}"
+    rds.sql(name, "create table goods as select 1 as price")
+    digest, _ = rds.cloud.keep_database(rds.describe(name)["DBInstanceArn"], copy)
+    file = DatabaseServers(rds.cloud.home)._kept(copy) / "global" / "pg_control"
+    data = bytearray(file.read_bytes())
+    data[20] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(OperationFailed, match="damaged"):
+        rds.cloud.bring_database_back(rds.describe(name)["DBInstanceArn"], copy, digest)
+    assert rds.sql(name, "select price from goods") == "1"
+
+
+def test_a_copy_that_was_dropped_cannot_be_brought_back(rds: Rds) -> None:
+    name, copy = rds.create(), f"k{uuid.uuid4().hex[:8]}"
+    digest, _ = rds.cloud.keep_database(rds.describe(name)["DBInstanceArn"], copy)
+    rds.cloud.drop_database_copy(copy)
+    with pytest.raises(OperationFailed, match="not there"):
+        rds.cloud.bring_database_back(rds.describe(name)["DBInstanceArn"], copy, digest)

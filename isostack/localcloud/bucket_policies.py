@@ -1,0 +1,53 @@
+"""What bucket policies allow and deny inside moto, where moto 5.2.5 gets it wrong.
+
+It takes a statement whose condition is not met for a denial, so that a bucket with the commonest policy of all, "nothing
+without TLS", would give and take no objects; and it looks for the permission to write access logs in policies of one form.
+Runs inside the local cloud's process.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+
+def mend_bucket_policies() -> None:
+    """From now on statements with conditions decide nothing: the local cloud knows nothing that they could ask about."""
+    from moto.s3.models import FakeBucket
+
+    patched: Any = FakeBucket
+    patched.get_permission = _permission
+    patched._log_permissions_enabled_policy = staticmethod(_takes_access_logs)
+
+
+def _permission(bucket: Any, action: str, resource: str) -> Any:
+    from moto.iam.access_control import IAMPolicy, PermissionResult
+
+    unconditional = [one for one in _statements(bucket) if not one.get("Condition")]
+    if not unconditional:
+        return PermissionResult.NEUTRAL
+    return IAMPolicy(json.dumps({"Statement": unconditional})).is_action_permitted(action, resource)
+
+
+def _takes_access_logs(target_bucket: Any, target_prefix: str | None) -> bool:
+    """Whether the policy lets S3's logging service write objects that begin with the prefix."""
+    target = f"arn:{target_bucket.partition}:s3:::{target_bucket.name}/{target_prefix or ''}"
+    return any(
+        one.get("Effect") == "Allow"
+        and isinstance(principal := one.get("Principal"), dict)
+        and "logging.s3.amazonaws.com" in _listed(principal.get("Service"))
+        and any(fnmatchcase("s3:PutObject", action) for action in _listed(one.get("Action")))
+        and any(fnmatchcase(f"{target}log", resource) for resource in _listed(one.get("Resource")))
+        for one in _statements(target_bucket)
+    )
+
+
+def _statements(bucket: Any) -> Iterator[dict[str, Any]]:
+    if bucket.policy is not None:
+        yield from _listed(json.loads(bucket.policy)["Statement"])
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value] if value else []

@@ -1,0 +1,118 @@
+"""What is known of each playground beside its state: whose it is, until when, and what a removed one left to come back from.
+
+Owns the files: ``playgrounds/<name>/playground.json`` and ``playgrounds/tombstones.jsonl`` in the state folder.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from isostack.engine.files import make_folder, write_whole
+from isostack.errors import BadInput
+
+DEFAULT_LIFETIME = timedelta(hours=8)
+LONGEST_LIFETIME = timedelta(hours=72)
+WARN_BEFORE = timedelta(minutes=30)
+
+
+def now() -> datetime:
+    """The present, in whole seconds of UTC."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A playground: times in UTC, as ISO 8601 texts. ``parameters`` is the version that it was made from."""
+
+    name: str
+    project: str
+    owner: str
+    created: str
+    expires: str
+    parameters: str = ""
+
+    @property
+    def remaining(self) -> timedelta:
+        """How long it has to live; negative where its time is over."""
+        return datetime.fromisoformat(self.expires) - now()
+
+    @property
+    def age(self) -> timedelta:
+        return now() - datetime.fromisoformat(self.created)
+
+    def until(self, expires: datetime) -> Record:
+        return replace(self, expires=expires.isoformat())
+
+
+class Records:
+    """The playgrounds of one state folder."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "playgrounds"
+
+    def of(self, name: str) -> Path:
+        """The folder of a playground, which need not exist."""
+        return self.folder / name
+
+    def get(self, name: str) -> Record | None:
+        """A playground's record; None where there is none, or one that cannot be read."""
+        with suppress(OSError, ValueError, TypeError):
+            return Record(**json.loads((self.of(name) / "playground.json").read_text()))
+        return None
+
+    def all(self) -> list[Record]:
+        found = (self.get(path.parent.name) for path in sorted(self.folder.glob("*/playground.json")))
+        return [record for record in found if record]
+
+    def keep(self, record: Record) -> None:
+        make_folder(self.of(record.name))
+        write_whole(self.of(record.name) / "playground.json", json.dumps(asdict(record), indent=2).encode())
+
+    def remove(self, record: Record, **facts: Any) -> None:
+        """Forget a playground, but for a line that says what was removed and its snapshots."""
+        with suppress(FileNotFoundError):
+            (self.of(record.name) / "playground.json").unlink()
+        with suppress(OSError):
+            self.of(record.name).rmdir()  # nothing is left to come back from
+        make_folder(self.folder)
+        line = json.dumps({**asdict(record), "removed": now().isoformat(), **facts})
+        with (self.folder / "tombstones.jsonl").open("a") as file:
+            file.write(line + "\n")
+
+    def tombstones(self) -> Iterator[dict[str, Any]]:
+        """What has been removed, oldest first."""
+        with suppress(FileNotFoundError):
+            for line in (self.folder / "tombstones.jsonl").read_text().splitlines():
+                with suppress(ValueError):
+                    yield json.loads(line)
+
+    def forget_snapshots(self, name: str) -> None:
+        shutil.rmtree(self.of(name) / "snapshots", ignore_errors=True)
+
+
+def lifetime(text: str, longest: timedelta) -> timedelta:
+    """A lifetime as people write it (``90m``, ``8h``, ``2d``). Raises BadInput where it is none, or too long for anyone."""
+    match = re.fullmatch(r"([1-9]\d{0,4})([mhd])", text)
+    if not match:
+        raise BadInput(f"{text!r} is no lifetime; write a number with m, h or d, such as 8h")
+    asked = timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[match[2]]: int(match[1])})
+    if asked > longest:
+        raise BadInput(f"{text} is longer than a playground may live; at most {shown(longest)}, for everyone (extend it later)")
+    return asked
+
+
+def shown(span: timedelta) -> str:
+    """A span of time in its two largest units, such as ``2 d 3 h`` or ``25 min``."""
+    minutes = max(0, int(span.total_seconds()) // 60)
+    days, rest = divmod(minutes, 24 * 60)
+    hours, minutes = divmod(rest, 60)
+    parts = [f"{days} d" if days else "", f"{hours} h" if hours else "", f"{minutes} min" if minutes and not days else ""]
+    return " ".join(part for part in parts if part) or "less than a minute"
