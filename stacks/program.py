@@ -24,9 +24,7 @@ from stacks.parameters import EnvironmentParameters, ParameterSet
 def build(environment: str, parameters: ParameterSet) -> Environment:
     """Register the environment's resources. Its name decides nothing but labels, tags and columns of tables."""
     values = parameters.of(environment)
-    return Environment(
-        parameters.name, arguments(environment, parameters, values), ResourceOptions(providers=[provider(values)])
-    )
+    return Environment(parameters.name, arguments(environment, parameters, values), ResourceOptions(providers=[provider(values)]))
 
 
 def provider(values: EnvironmentParameters) -> aws.Provider:

@@ -27,7 +27,7 @@ from typing import Any
 
 from isostack.engine.events import Diagnostic, Sink
 from isostack.engine.project import Project, StackConfig
-from isostack.errors import BadInput, IsostackError, OperationFailed
+from isostack.errors import BadInput, IsostackError, OperationFailed, Refused
 
 # Registrations block a worker thread each; look-ups need further threads beside them.
 SPARE_THREADS = 16
@@ -59,7 +59,7 @@ def run_program(
     """Run the program to its end.
 
     Raises OperationFailed with one line where the program itself fails, and BadInput where a configuration value is
-    missing or unfit, or where the program says so of its input (by an ``exit_code`` of 2 on what it raises).
+    missing or unfit, or where the program says so of its input (by an ``exit_code`` of 2 on what it raises; of 3: Refused).
     """
     context = contextvars.copy_context()
     context.run(_run, project, stack, config, monitor, sink, preview, parallel)
@@ -292,8 +292,9 @@ def _failure(error: Exception, project: Project) -> IsostackError:
         )
     if isinstance(error, ConfigTypeError):
         return BadInput(f"{where}{text}; mend it in the stack's file")
-    if getattr(error, "exit_code", None) == BadInput.exit_code:
-        return BadInput(text)
+    said = {kind.exit_code: kind for kind in (BadInput, Refused)}.get(getattr(error, "exit_code", None))
+    if said:
+        return said(str(error))
     if isinstance(error, ModuleNotFoundError):
         return OperationFailed(_missing_module(error, project))
     if isinstance(error, SyntaxError) and error.filename:

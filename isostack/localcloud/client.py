@@ -64,10 +64,10 @@ class Cloud:
         return found
 
     def _create(self, service: str, region: str) -> Any:
-        return self._connect(service, region, self._account_credentials())
+        return self._connect(service, region, self.credentials())
 
-    def _account_credentials(self) -> tuple[str, str, str | None]:
-        """The credentials by which moto knows the account: those of a role that is assumed there, once."""
+    def credentials(self) -> tuple[str, str, str | None]:
+        """Key, secret and token by which moto knows the account: those of a role that is assumed there, once."""
         if self.account_id == DEFAULT_ACCOUNT:
             return _MADE_UP
         if self._credentials is None:

@@ -149,6 +149,11 @@ class LocalCloud:
         counts: dict[str, int] = json.loads(self._ask(self._running(), "GET", f"/isostack/resources{query}"))
         return counts
 
+    def messages(self, queue_arn: str) -> list[dict[str, Any]]:
+        """The messages that wait in a queue, oldest first, without receiving them."""
+        found: list[dict[str, Any]] = json.loads(self._ask(self._running(), "GET", f"/isostack/messages?queue={queue_arn}"))
+        return found
+
     def keep_database(self, arn: str, copy: str) -> tuple[str, int]:
         """Keep a copy of a real database under a name, whatever becomes of the cloud: its digest and its bytes.
 

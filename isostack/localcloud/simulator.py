@@ -6,8 +6,9 @@ this process connects to loopback addresses only. Starting, finding and ending i
 :mod:`isostack.localcloud.server`; counting what there is, of :mod:`isostack.localcloud.inventory`.
 
 Beside AWS's calls it answers ``GET /isostack/identity`` (``{"identity", "pid"}``), ``GET /isostack/resources`` (a
-count by service, of one account where ``?account=`` says so) and ``POST /isostack/databases`` (``{"do": "keep" |
-"bring_back" | "drop", …}``: the arguments of :class:`Databases`' method of that name; 409 with ``{"error"}`` where it fails).
+count by service, of one account where ``?account=`` says so), ``GET /isostack/messages?queue=ARN``, and ``POST
+/isostack/databases`` (``{"do": "keep" | "bring_back" | "drop", …}``: the arguments of :class:`Databases`' method of that
+name; 409 with ``{"error"}`` where it fails).
 """
 
 from __future__ import annotations
@@ -38,10 +39,12 @@ from moto.core import config, responses
 from moto.core.base_backend import AccountSpecificBackend, BackendDict, BaseBackend
 from moto.moto_server import werkzeug_app
 
-from isostack.localcloud.bucket_policies import mend_bucket_policies
+from isostack.localcloud.buckets import mend_buckets
 from isostack.localcloud.database_server import DatabaseError
 from isostack.localcloud.databases import Databases, give_rds_real_databases
 from isostack.localcloud.inventory import resources
+from isostack.localcloud.mends import mend_what_is_loaded
+from isostack.localcloud.messages import waiting
 
 RESERVED_ACCOUNT = "000000000000"
 """The account that holds the cloud's identity; users never see it."""
@@ -84,6 +87,9 @@ class Simulator:
             account = parse_qs(environ["QUERY_STRING"]).get("account", [None])[0]
             with self._one_at_a_time:
                 page = resources(RESERVED_ACCOUNT, account)
+        elif path == "/isostack/messages":
+            with self._one_at_a_time:
+                page = waiting(parse_qs(environ["QUERY_STRING"])["queue"][0])
         elif path == "/isostack/databases":
             asked = json.loads(environ["wsgi.input"].read())
             acts = {"keep": _databases().keep, "bring_back": _databases().bring_back, "drop": _databases().drop}
@@ -195,10 +201,11 @@ def _application_of(service: Any) -> Any:
     if "moto.ec2.models.amis" in sys.modules:
         _load_images_on_demand()
     if "moto.s3.models" in sys.modules:
-        mend_bucket_policies()
+        mend_buckets()
     if "moto.rds.models" in sys.modules:
         _keep_changed_subnet_groups()
         _make_databases_real()
+    mend_what_is_loaded()
     return werkzeug_app.create_backend_app(service)
 
 

@@ -11,6 +11,7 @@ from isostack.localcloud.resource_types import (
     ec2_instances,
     ec2_network_acls,
     ec2_peering,
+    ec2_prefix_lists,
     ec2_route_associations,
     ec2_routes,
     ec2_security_group_rules,
@@ -31,6 +32,7 @@ RESOURCE_TYPES = (
     *ec2_network_acls.RESOURCE_TYPES,
     *ec2_endpoints.RESOURCE_TYPES,
     *ec2_flow_logs.RESOURCE_TYPES,
+    *ec2_prefix_lists.RESOURCE_TYPES,
     *ec2_peering.RESOURCE_TYPES,
     *ec2_images.RESOURCE_TYPES,
     *ec2_instances.RESOURCE_TYPES,
@@ -42,5 +44,6 @@ FUNCTIONS = (
     *ec2_routes.FUNCTIONS,
     *ec2_security_groups.FUNCTIONS,
     *ec2_endpoints.FUNCTIONS,
+    *ec2_prefix_lists.FUNCTIONS,
     *ec2_images.FUNCTIONS,
 )

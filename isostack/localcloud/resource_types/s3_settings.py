@@ -89,8 +89,10 @@ def _get_versioning(cloud: Cloud, bucket: str, known: Properties) -> Properties:
 
 
 def _suspend(cloud: Cloud, bucket: str, known: Properties) -> None:
+    """Not where there is an object lock: S3 refuses it, and Terraform lets the versions be."""
     client = cloud.client("s3")
-    if get_versioning(client, bucket) == "Enabled":
+    locked = or_none(client, get_object_lock, client, bucket) is not None
+    if not locked and get_versioning(client, bucket) == "Enabled":
         put_versioning(client, bucket, {"status": "Suspended"})
 
 

@@ -1,8 +1,8 @@
-"""What bucket policies allow and deny inside moto, where moto 5.2.5 gets it wrong.
+"""Buckets inside moto, where moto 5.2.5 gets them wrong: what policies allow and deny, and when a lock may change.
 
 It takes a statement whose condition is not met for a denial, so that a bucket with the commonest policy of all, "nothing
-without TLS", would give and take no objects; and it looks for the permission to write access logs in policies of one form.
-Runs inside the local cloud's process.
+without TLS", would give and take no objects; it looks for the permission to write access logs in policies of one form;
+and it changes the lock of empty buckets only. Runs inside the local cloud's process.
 """
 
 from __future__ import annotations
@@ -13,13 +13,28 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 
-def mend_bucket_policies() -> None:
+def mend_buckets() -> None:
     """From now on statements with conditions decide nothing: the local cloud knows nothing that they could ask about."""
-    from moto.s3.models import FakeBucket
+    from moto.s3.models import FakeBucket, S3Backend
 
-    patched: Any = FakeBucket
-    patched.get_permission = _permission
-    patched._log_permissions_enabled_policy = staticmethod(_takes_access_logs)
+    bucket: Any = FakeBucket
+    bucket.get_permission = _permission
+    bucket._log_permissions_enabled_policy = staticmethod(_takes_access_logs)
+    backend: Any = S3Backend
+    backend.put_object_lock_configuration = _put_object_lock
+
+
+def _put_object_lock(
+    backend: Any, bucket_name: str, lock_enabled: bool, mode: str | None = None, days: int = 0, years: int = 0
+) -> None:
+    """As S3 does it: for what is put into the bucket from now on, whatever is in it already."""
+    from moto.s3.exceptions import InvalidBucketState
+
+    bucket = backend.get_bucket(bucket_name)
+    if not bucket.is_versioned:
+        raise InvalidBucketState("Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")
+    bucket.object_lock_enabled = bucket.object_lock_enabled or lock_enabled
+    bucket.default_lock_mode, bucket.default_lock_days, bucket.default_lock_years = mode, days, years
 
 
 def _permission(bucket: Any, action: str, resource: str) -> Any:

@@ -1,0 +1,159 @@
+"""A project's parameter sets: its own module ``parameters.py``, beside its program, found and spoken to.
+
+isostack knows no project's parameters. A module that has what :class:`ParametersModule` names is enough; documents, their
+fields and their checks are its own. Its errors carry an ``exit_code``, and become ours here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from isostack.errors import BadInput, Refused
+
+if TYPE_CHECKING:
+    from isostack.engine.project import Project
+
+
+class Marker(Protocol):
+    """How a field may differ by environment; ``reason`` is why staging may differ from production, or empty."""
+
+    @property
+    def reason(self) -> str: ...
+
+
+class Table(Protocol):
+    """A field with a value for each environment."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def values(self) -> Mapping[str, Any]: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def marker(self) -> Marker: ...
+
+
+class ParameterSet(Protocol):
+    """A version of all parameters."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def tables(self) -> Mapping[str, Table]: ...
+    def plain(self, environment: str, /) -> dict[str, Any]: ...
+    def forced(self, columns: str | Mapping[str, str], /) -> ParameterSet: ...
+    def digest(self) -> str: ...
+
+
+class Explanation(Protocol):
+    """Where a value comes from: ``table`` is None where it is one value for all environments."""
+
+    path: str
+    environment: str
+    value: Any
+    meaning: str
+    file: str
+    line: int
+    table: Table | None
+
+
+class Change(Protocol):
+    """What differs at a path in an environment; ``kind`` is ``added``, ``removed`` or ``changed``."""
+
+    path: str
+    environment: str
+    kind: str
+    before: Any
+    after: Any
+
+
+class ParametersModule(Protocol):
+    """What a project's ``parameters.py`` offers. Errors for people carry ``exit_code``: 2 for bad input, 3 for refusals."""
+
+    ENVIRONMENTS: Sequence[str]
+
+    def versions(self) -> list[str]: ...
+    def published(self) -> Mapping[str, str]: ...
+    def digest(self, version: str, /) -> str: ...
+    def load(self, version: str, /) -> ParameterSet: ...
+    def new(self, version: str, source: str | None, /) -> Path: ...
+    def publish(self, version: str, /) -> str: ...
+    def diff(self, before: Any, after: Any, /) -> Sequence[Change]: ...
+    def explain(self, parameters: Any, environment: str, path: str, /) -> Explanation: ...
+    def schema(self) -> str: ...
+
+
+def parameters_of(project: Project) -> ParametersModule:
+    """The project's module, imported from its own files. Raises BadInput where there is none, or it cannot be imported."""
+    folder = project.main if project.main.is_dir() else project.main.parent
+    file = folder / "parameters.py"
+    if not file.is_file():
+        raise BadInput(f"{project.name} has no parameter sets; what they are, a module {_shown(file, project)} would say")
+    package = (folder / "__init__.py").is_file()
+    name = f"{folder.name}.parameters" if package else "parameters"
+    _forget_others(name.partition(".")[0], folder)
+    path = list(sys.path)
+    sys.path[:0] = [str(folder.parent if package else folder)]
+    importlib.invalidate_caches()
+    try:
+        return cast(ParametersModule, importlib.import_module(name))
+    except Exception as error:
+        text = " ".join(str(error).split())
+        raise BadInput(f"{_shown(file, project)} cannot be imported: {type(error).__name__}: {text}") from error
+    finally:
+        sys.path[:] = path
+
+
+def _forget_others(name: str, folder: Path) -> None:
+    """Drop modules of this name that are another project's; this process may have imported them before."""
+    for key, module in list(sys.modules.items()):
+        if key.partition(".")[0] == name and not Path(getattr(module, "__file__", None) or "").is_relative_to(folder):
+            del sys.modules[key]
+
+
+def pins(project: Project) -> dict[str, str]:
+    """The version that each environment's file pins, for those that pin one. Raises BadInput for a broken file."""
+    from isostack.engine.project import known_stacks, pinned_version
+
+    pinned = {stack: pinned_version(project, stack) for stack in known_stacks(project)}
+    return {stack: version for stack, version in pinned.items() if version is not None}
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """The module's errors for people as ours: BadInput or Refused, by their ``exit_code``."""
+    try:
+        yield
+    except Exception as error:
+        kind = {kind.exit_code: kind for kind in (BadInput, Refused)}.get(getattr(error, "exit_code", None) or 0)
+        if kind is None or isinstance(error, kind):
+            raise
+        raise kind(str(error)) from error
+
+
+def problems(module: ParametersModule, versions: Sequence[str], pinned: Mapping[str, str]) -> list[BadInput | Refused]:
+    """All that is wrong with these versions, and with what environments pin."""
+    found: list[BadInput | Refused] = []
+    for version in versions:
+        try:
+            with told():
+                module.load(version)
+        except (BadInput, Refused) as error:
+            found.append(error)
+    with told():
+        published = module.published()
+    for environment, version in pinned.items():
+        if version not in published:
+            mend = f"publish it: isostack parameters publish {version}"
+            found.append(BadInput(f"{environment} pins version {version}, which is not published; {mend}"))
+    return found
+
+
+def _shown(file: Path, project: Project) -> str:
+    return str(file.relative_to(project.root)) if file.is_relative_to(project.root) else str(file)

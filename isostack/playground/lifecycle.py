@@ -1,0 +1,292 @@
+"""A playground's life: up, down, extended, kept, put back, and brought back from whatever state it is in.
+
+Owns what the commands do; how an environment is brought up is the engine's, and what a playground is made of, the project's.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from isostack.engine import run
+from isostack.engine.deployment import STACK_TYPE
+from isostack.engine.events import Diagnostic, Phase, Result, Sink
+from isostack.engine.project import PINNED_KEY, Project, StackConfig, load_stack
+from isostack.engine.store import STATE_FILE
+from isostack.engine.values import plain
+from isostack.errors import BadInput, OperationFailed
+from isostack.localcloud.provider import LocalCloudHost
+from isostack.playground import names, records
+from isostack.playground.records import Record, Records
+from isostack.playground.snapshots import Manifest, Snapshots
+
+if TYPE_CHECKING:
+    from isostack.engine.store import Store
+    from isostack.localcloud.client import Cloud
+    from isostack.localcloud.server import LocalCloud
+
+BASE = "dev"
+"""The environment that a playground is one of."""
+SERVICE_ENVIRONMENT = "service_environment"
+"""The output of a program that says, by name, what its services find in their environment."""
+LAST = "last"
+"""The label of the snapshot that ``down`` takes."""
+
+
+class Playgrounds:
+    """The playgrounds of a project in one state folder."""
+
+    def __init__(self, project: Project, store: Store, local_cloud: LocalCloud) -> None:
+        self.project = project
+        self.store = store
+        self.local_cloud = local_cloud
+        self.records = Records(store.home)
+        self.host = LocalCloudHost(local_cloud)
+
+    # -- finding ------------------------------------------------------------------------------------------------------
+
+    def named(self, name: str | None) -> str:
+        """A playground's name as it is in use, for what a person says or for this user and branch."""
+        return names.cleaned(name) if name else names.default(self.project.root)
+
+    def get(self, name: str) -> Record:
+        """The record of a playground. Raises BadInput where there is none."""
+        record = self.records.get(name)
+        if record is None:
+            there = ", ".join(known.name for known in self.records.all()) or "none"
+            raise BadInput(f"no playground {name}; there are: {there}; isostack play up {name} makes it")
+        return record
+
+    def snapshots(self, name: str) -> Snapshots:
+        return Snapshots(self.records.of(name) / "snapshots", name, self.host, self.local_cloud)
+
+    # -- up and down --------------------------------------------------------------------------------------------------
+
+    def up(self, name: str, sink: Sink, lifetime: str | None = None, label: str | None = None) -> tuple[Record, Result]:
+        """Make a playground, or bring it to what the program says now; with the data of a snapshot where a label says so.
+
+        One that is there keeps its expiry, unless a lifetime is given.
+        """
+        base = self._base()
+        manifest = self.snapshots(name).get(label) if label else None
+        if manifest:
+            self.snapshots(name).check(manifest)
+        record = self.records.get(name) or self._new(name, base)
+        if lifetime or record.remaining <= timedelta():
+            longest, usual = self._lifetimes(base)
+            record = record.until(records.now() + (records.lifetime(lifetime, longest) if lifetime else usual))
+        record = replace(record, parameters=base.values.get(PINNED_KEY, ""))
+        self.records.keep(record)
+        result = run.up(self._stack(record, base, sink))
+        if manifest and result.result == "succeeded":
+            self._put_back(record, manifest, sink)
+        return record, result
+
+    def down(self, name: str, sink: Sink, snapshot: bool = True) -> tuple[Result | None, Manifest | None]:
+        """Remove a playground: resources, state, record. Takes a snapshot first, unless told not to; what it left to come
+        back from stays, and a line says so."""
+        record = self.get(name)
+        stack = self._stack(record, self._base(), sink)
+        has_state = (self.project.name, stack.name) in self.store.stacks()
+        kept = self.take(name, LAST, sink) if snapshot and has_state and self._is_there(stack.name) else None
+        result = run.destroy(stack) if has_state else None
+        if result is not None and result.result != "succeeded":
+            return result, kept
+        self.store.remove(self.project.name, stack.name)
+        if not snapshot:
+            self.snapshots(name).remove_all()
+        labels = [manifest.label for manifest in self.snapshots(name).all()]
+        back = f"isostack play up {name} --from {labels[-1]}" if labels else f"isostack play up {name}"
+        resources = result.changes.delete if result else 0
+        self.records.remove(record, resources=resources, snapshots=labels, bring_back=back)
+        return result, kept
+
+    def extend(self, name: str, lifetime: str, sink: Sink) -> tuple[Record, Result]:
+        """Let a playground live for this long from now; its resources' tags say so."""
+        self.get(name)
+        return self.up(name, sink, lifetime)
+
+    # -- data ---------------------------------------------------------------------------------------------------------
+
+    def take(self, name: str, label: str, sink: Sink) -> Manifest:
+        """Keep all data of a playground under a label."""
+        record = self.get(name)
+        stack = names.stack_of(record.name)
+        loaded = self._state(stack)
+        exported = json.dumps(self.store.export(self.project.name, stack))
+        return self.snapshots(name).take(
+            label, loaded.snapshot, exported, loaded.secrets, lambda what: sink(Phase(f"keeping {what}"))
+        )
+
+    def restore(self, name: str, label: str | None, sink: Sink) -> tuple[Manifest, Result]:
+        """Bring the environment up and its data to what a snapshot holds: the one with this label, or the newest."""
+        manifest = self.snapshots(name).get(label)
+        self.snapshots(name).check(manifest)
+        record, result = self.up(name, sink)
+        if result.result == "succeeded":
+            self._put_back(record, manifest, sink)
+        return manifest, result
+
+    def reset(self, name: str, sink: Sink) -> tuple[Manifest | None, Result]:
+        """Bring a playground back, whatever state it is in: its resources as the program says, its data as the newest
+        sound snapshot has it. A state that cannot be read is put aside."""
+        base = self._base()
+        record = self.records.get(name) or self._new(name, base)
+        self.records.keep(record)
+        self._mend_state(names.stack_of(name), sink)
+        result = run.up(self._stack(record, base, sink), run.Options(refresh=True))
+        if result.result != "succeeded":
+            return None, result
+        for manifest in reversed(self.snapshots(name).all()):
+            try:
+                self._put_back(record, manifest, sink)
+            except OperationFailed as error:
+                sink(Diagnostic("warning", str(error)))
+                continue
+            return manifest, result
+        return None, result
+
+    def environment(self, name: str) -> dict[str, str]:
+        """What a developer's own program finds in its environment: what services find, and how to reach the local cloud."""
+        self.get(name)
+        snapshot = self._state(names.stack_of(name)).snapshot
+        outputs: dict[str, Any] = next((plain(r.outputs) for r in snapshot.resources if r.type == STACK_TYPE), {})
+        given = outputs.get(SERVICE_ENVIRONMENT) or {}
+        cloud = self._cloud(snapshot)
+        key, secret, token = cloud.credentials()
+        return {
+            **{str(variable): str(value) for variable, value in given.items()},
+            "AWS_ENDPOINT_URL": cloud.endpoint,
+            "AWS_REGION": cloud.region,
+            "AWS_DEFAULT_REGION": cloud.region,
+            "AWS_ACCESS_KEY_ID": key,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            **({"AWS_SESSION_TOKEN": token} if token else {}),
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def overview(self) -> list[dict[str, Any]]:
+        """A row for each playground, the soonest to expire first."""
+        rows = []
+        for record in sorted(self.records.all(), key=lambda known: known.expires):
+            kept = self.snapshots(record.name).all()
+            rows.append(
+                {
+                    "name": record.name,
+                    "owner": record.owner,
+                    "created": record.created,
+                    "expires": record.expires,
+                    "expired": record.remaining <= timedelta(),
+                    "parameters": record.parameters,
+                    "resources": self._count(names.stack_of(record.name)),
+                    "snapshots": [manifest.label for manifest in kept],
+                    "snapshot_bytes": sum(manifest.bytes for manifest in kept),
+                }
+            )
+        return rows
+
+    # -- what they stand on -------------------------------------------------------------------------------------------
+
+    def _base(self) -> StackConfig:
+        if not self.project.stack_file(BASE).exists():
+            raise BadInput(f"{self.project.name} has no environment {BASE!r}, which a playground would be one of")
+        return load_stack(self.project, BASE, self.store.keyring.open)
+
+    def _new(self, name: str, base: StackConfig) -> Record:
+        created = records.now()
+        expires = created + self._lifetimes(base)[1]
+        return Record(name, self.project.name, _owner(), created.isoformat(), expires.isoformat())
+
+    def _lifetimes(self, base: StackConfig) -> tuple[timedelta, timedelta]:
+        """The longest lifetime and the usual one, as the parameter set says; 72 and 8 hours where it says nothing."""
+        from isostack.parameters import parameters_of
+
+        version = base.values.get(PINNED_KEY)
+        try:
+            said = parameters_of(self.project).load(version).plain(BASE).get("playground", {}) if version else {}
+        except BadInput:
+            said = {}  # a project without parameter sets
+        longest = records.lifetime(said["max_ttl"], timedelta.max) if "max_ttl" in said else records.LONGEST_LIFETIME
+        usual = records.lifetime(said["default_ttl"], longest) if "default_ttl" in said else records.DEFAULT_LIFETIME
+        return longest, usual
+
+    def _stack(self, record: Record, base: StackConfig, sink: Sink) -> run.Stack:
+        playground = json.dumps({"name": record.name, "owner": record.owner, "expires": record.expires})
+        name = names.stack_of(record.name)
+        config = replace(base, stack=name, values={**base.values, "isostack:playground": playground})
+        return run.Stack(self.project, name, config, self.store, self.host, sink)
+
+    def _state(self, stack: str) -> Any:
+        if (self.project.name, stack) not in self.store.stacks():
+            raise BadInput(f"{stack} has no state; isostack play up makes it")
+        return self.store.load(self.project.name, stack)
+
+    def _is_there(self, stack: str) -> bool:
+        """Whether the cloud still has what the state speaks of."""
+        known = self._state(stack).snapshot.metadata.cloud
+        status = self.local_cloud.status()
+        return bool(status.running and status.identity == known)
+
+    def _put_back(self, record: Record, manifest: Manifest, sink: Sink) -> None:
+        loaded = self._state(names.stack_of(record.name))
+        snapshots = self.snapshots(record.name)
+        snapshots.put_back(manifest, loaded.snapshot, loaded.secrets, lambda what: sink(Phase(f"putting back {what}")))
+
+    def _mend_state(self, stack: str, sink: Sink) -> None:
+        """Put a state that cannot be read aside, and go on from the one before it, or from none."""
+        folder = self.store.folder(self.project.name, stack)
+        for file in (folder / STATE_FILE, folder / "state.previous.json"):
+            try:
+                self.store.load(self.project.name, stack)
+                return
+            except BadInput as error:
+                sink(Diagnostic("warning", str(error)))
+            if file.exists() and file.name == STATE_FILE:
+                file.rename(_free_name(folder / "state.unreadable.json"))
+                previous = folder / "state.previous.json"
+                if previous.exists():
+                    previous.rename(file)
+            elif (folder / STATE_FILE).exists():
+                (folder / STATE_FILE).rename(_free_name(folder / "state.unreadable.json"))
+
+    def _cloud(self, snapshot: Any) -> Cloud:
+        """The account and region that the stack's own provider works in."""
+        providers = [r for r in snapshot.resources if r.type == "pulumi:providers:aws"]
+        configured = self.host.configure("aws", plain(providers[-1].inputs) if providers else {})
+        cloud: Cloud = configured.cloud
+        return cloud
+
+    def _count(self, stack: str) -> int:
+        try:
+            resources = self._state(stack).snapshot.resources
+        except BadInput:
+            return 0
+        return sum(1 for resource in resources if resource.custom and not resource.type.startswith("pulumi:"))
+
+
+def warnings(all_records: list[Record], show: Callable[[str], None]) -> None:
+    """Say which playgrounds end within half an hour, or have ended."""
+    for record in all_records:
+        if record.remaining <= timedelta():
+            show(f"playground {record.name} has expired; isostack play extend 4h {record.name}, or isostack play sweep")
+        elif record.remaining <= records.WARN_BEFORE:
+            show(f"playground {record.name} expires in {records.shown(record.remaining)}; isostack play extend 4h {record.name}")
+
+
+def _owner() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "somebody"
+
+
+def _free_name(path: Path) -> Path:
+    number = 0
+    while (candidate := path.with_suffix(f".{number}{path.suffix}" if number else path.suffix)).exists():
+        number += 1
+    return candidate

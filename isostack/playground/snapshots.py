@@ -1,0 +1,202 @@
+"""Snapshots of a playground: all that a person would miss, usable or absent, never half.
+
+Owns a snapshot's folder (``playgrounds/<name>/snapshots/<label>/``): it is written under another name and renamed once its
+manifest is in it; the manifest has a digest for every file, and all are checked before anything is put back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from isostack.engine.files import make_folder, problem, write_whole
+from isostack.errors import BadInput, OperationFailed
+from isostack.playground import data
+from isostack.playground.records import now
+
+if TYPE_CHECKING:
+    from isostack.engine.state import Snapshot as State
+    from isostack.localcloud.provider import LocalCloudHost
+    from isostack.localcloud.server import LocalCloud
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a snapshot holds. ``stores`` are facts by URN; ``files`` are SHA-256 digests by relative path; ``bytes`` in all."""
+
+    label: str
+    playground: str
+    taken: str
+    parameters: str
+    release: str
+    bytes: int
+    stores: dict[str, dict[str, Any]] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+
+
+class Snapshots:
+    """The snapshots of one playground, in a folder of their own."""
+
+    def __init__(self, folder: Path, playground: str, host: LocalCloudHost, local_cloud: LocalCloud) -> None:
+        self.folder = folder
+        self._playground = playground
+        self._host = host
+        self._local_cloud = local_cloud
+
+    def all(self) -> list[Manifest]:
+        """What there is, oldest first. One without a whole manifest is none."""
+        found = []
+        for path in self.folder.glob(f"*/{MANIFEST}"):
+            if not path.parent.name.startswith("."):
+                with suppress(OSError, ValueError, TypeError):
+                    found.append(Manifest(**json.loads(path.read_text())))
+        return sorted(found, key=lambda manifest: manifest.taken)
+
+    def get(self, label: str | None) -> Manifest:
+        """The snapshot with this label, or the newest. Raises BadInput where there is none."""
+        found = self.all()
+        if not found:
+            raise BadInput(f"{self._playground} has no snapshot; isostack play snapshot LABEL takes one")
+        if label is None:
+            return found[-1]
+        for manifest in found:
+            if manifest.label == label:
+                return manifest
+        raise BadInput(f"{self._playground} has no snapshot {label!r}; there are {', '.join(m.label for m in found)}")
+
+    def take(self, label: str, state: State, exported: str, sealer: data.Sealer, progress: Callable[[str], None]) -> Manifest:
+        """Keep everything under a label, in place of an older one of that name.
+
+        Raises BadInput for a label that is none, and OperationFailed where something cannot be kept; there is then no new
+        snapshot, and the old one stays.
+        """
+        check_label(label)
+        draft = self.folder / f".{label}.{secrets.token_hex(4)}"
+        copy = f"{self._playground}-{label}-{secrets.token_hex(4)}"
+        context = data.Context(draft, copy, self._local_cloud, sealer)
+        stores: dict[str, dict[str, Any]] = {}
+        try:
+            make_folder(draft)
+            for kind, store in data.stores(state, self._host):
+                progress(f"{kind.word} {store.resource.urn.rpartition('::')[2]}")
+                stores[store.resource.urn] = {"kind": kind.word, **kind.save(store, context)}
+            write_whole(draft / "state.json", exported.encode())
+            manifest = self._manifest(label, state, draft, stores)
+            write_whole(draft / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
+            self._put_in_place(draft, label)
+        except OSError as error:
+            self._drop(draft, stores)
+            where = Path(str(error.filename)) if error.filename else draft
+            raise OperationFailed(f"no snapshot was taken: {problem('write', where, error)}") from error
+        except BaseException:
+            self._drop(draft, stores)
+            raise
+        return manifest
+
+    def check(self, manifest: Manifest) -> Path:
+        """The folder of a snapshot whose every file is what was kept. Raises OperationFailed where one is not."""
+        folder = self.folder / manifest.label
+        for name, digest in manifest.files.items():
+            path = folder / name
+            if not path.is_file() or _digest(path) != digest:
+                raise OperationFailed(f"snapshot {manifest.label} is damaged ({name}){self._others(manifest)}")
+        return folder
+
+    def put_back(self, manifest: Manifest, state: State, sealer: data.Sealer, progress: Callable[[str], None]) -> None:
+        """Give the stores of a stack that is up the content that they had. Raises OperationFailed, with nothing changed,
+        where the snapshot is damaged."""
+        folder = self.check(manifest)
+        context = data.Context(folder, "", self._local_cloud, sealer)
+        # Databases check their copies themselves, so they come first: where one is damaged, nothing else has changed.
+        found = sorted(data.stores(state, self._host), key=lambda pair: pair[0].word != "database")
+        for kind, store in found:
+            facts = manifest.stores.get(store.resource.urn)
+            if facts is None:
+                continue
+            progress(f"{kind.word} {store.resource.urn.rpartition('::')[2]}")
+            try:
+                kind.load(store, context, facts)
+            except OperationFailed as error:
+                raise OperationFailed(f"snapshot {manifest.label}: {error}{self._others(manifest)}") from error
+
+    def remove_all(self) -> None:
+        """Remove every snapshot, the copies of databases included."""
+        for manifest in self.all():
+            self._drop(self.folder / manifest.label, manifest.stores)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _manifest(self, label: str, state: State, draft: Path, stores: dict[str, dict[str, Any]]) -> Manifest:
+        files = {str(path.relative_to(draft)): _digest(path) for path in sorted(draft.rglob("*")) if path.is_file()}
+        size = sum(path.stat().st_size for path in draft.rglob("*") if path.is_file())
+        size += sum(facts["bytes"] for facts in stores.values() if facts["kind"] == "database")
+        return Manifest(
+            label=label,
+            playground=self._playground,
+            taken=now().isoformat(),
+            parameters=state.metadata.parameter_version,
+            release=_release(state),
+            bytes=size,
+            stores=stores,
+            files=files,
+        )
+
+    def _put_in_place(self, draft: Path, label: str) -> None:
+        target = self.folder / label
+        older = None
+        with suppress(BadInput):
+            older = self.get(label)
+        if target.exists():
+            aside = self.folder / f".{label}.old-{secrets.token_hex(4)}"
+            target.rename(aside)
+            draft.rename(target)
+            self._drop(aside, older.stores if older else {})
+        else:
+            draft.rename(target)
+
+    def _drop(self, folder: Path, stores: dict[str, dict[str, Any]]) -> None:
+        for facts in stores.values():
+            if facts["kind"] == "database":
+                with suppress(OperationFailed, OSError):
+                    self._local_cloud.drop_database_copy(facts["copy"])
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _others(self, manifest: Manifest) -> str:
+        older = [other.label for other in self.all() if other.taken <= manifest.taken and other.label != manifest.label]
+        return f"; there is an older one: isostack play restore {older[-1]}" if older else "; there is no older one"
+
+
+def check_label(label: str) -> str:
+    """Raises BadInput unless the label is a word of letters, digits, dots, hyphens and underscores."""
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,63}", label, re.ASCII):
+        raise BadInput(f"{label!r} is no label; use letters, digits, dots, hyphens and underscores, at most 64")
+    return label
+
+
+def _release(state: State) -> str:
+    """The release that the stack's resources are tagged with, if any."""
+    tags = ((resource.outputs.get("tagsAll") or {}) for resource in state.resources)
+    return next((str(found["release"]) for found in tags if isinstance(found, dict) and "release" in found), "")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def size_shown(size: int) -> str:
+    """Bytes for people, such as ``41 MB``."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size = round(size / 1000)
+    return f"{size} GB"
