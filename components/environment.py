@@ -62,12 +62,11 @@ class Environment(Component):
         self.storage = self._storage()
         self.audit = self._audit()
         self.queue = self._queue()
+        self.ingress = self._ingress()
         self.service_group = self._service_group()
         self.database = self._database()
         self.cache = self._cache()
         self.flags = self._flags()
-        self.ingress = self._ingress()
-        self._let_the_balancer_in()
         self.cluster = Cluster(name, ClusterArgs(tags=args.tags), self.options())
         self.services = {role: self._service(role, values) for role, values in args.services.items()}
         self.access = self._access()
@@ -101,7 +100,7 @@ class Environment(Component):
             "cache_endpoint": self.cache.endpoint,
             "cache_secret_arn": self.cache.secret_arn,
             "cluster_arn": self.cluster.arn,
-            "service_names": {role: service.name for role, service in self.services.items()},
+            "service_names": {role: service.service_name for role, service in self.services.items()},
             "task_role_arns": {role: service.task_role_arn for role, service in self.services.items()},
             "flags_application_id": self.flags.application_id,
             "flags_profile_id": self.flags.profile_id,
@@ -136,9 +135,7 @@ class Environment(Component):
         args = self.args
         return Storage(
             self.name,
-            StorageArgs(
-                tags=args.tags, account_id=args.account_id, key_arn=self.keys.data_key_arn, **vars(args.storage)
-            ),
+            StorageArgs(tags=args.tags, account_id=args.account_id, key_arn=self.keys.data_key_arn, **vars(args.storage)),
             self.options(),
         )
 
@@ -170,6 +167,15 @@ class Environment(Component):
             self.child("service"),
             vpc_id=self.network.vpc_id,
             description="The services",
+            ingress=[
+                {
+                    "protocol": "tcp",
+                    "from_port": self.args.ingress.port,
+                    "to_port": self.args.ingress.port,
+                    "security_groups": [self.ingress.security_group_id],
+                    "description": "the load balancer",
+                }
+            ],
             egress=[
                 {
                     "protocol": "-1",
@@ -180,21 +186,6 @@ class Environment(Component):
                 }
             ],
             tags=self.named("service"),
-            # Its rules for the load balancer are resources of their own: the balancer's group names this one's.
-            opts=self.options(ignore_changes=["ingress"]),
-        )
-
-    def _let_the_balancer_in(self) -> None:
-        port = self.args.ingress.port
-        ec2.SecurityGroupRule(
-            self.child("service-from-balancer"),
-            type="ingress",
-            security_group_id=self.service_group.id,
-            source_security_group_id=self.ingress.security_group_id,
-            protocol="tcp",
-            from_port=port,
-            to_port=port,
-            description="the load balancer",
             opts=self.options(),
         )
 
@@ -230,9 +221,7 @@ class Environment(Component):
         )
 
     def _flags(self) -> FeatureFlags:
-        return FeatureFlags(
-            self.name, FeatureFlagsArgs(tags=self.args.tags, **vars(self.args.flags)), self.options()
-        )
+        return FeatureFlags(self.name, FeatureFlagsArgs(tags=self.args.tags, **vars(self.args.flags)), self.options())
 
     def _ingress(self) -> Ingress:
         args = self.args
@@ -259,7 +248,7 @@ class Environment(Component):
                 region=args.region,
                 release=args.release,
                 cluster_arn=self.cluster.arn,
-                cluster_name=self.cluster.name,
+                cluster_name=self.cluster.cluster_name,
                 vpc_id=self.network.vpc_id,
                 subnet_ids=self.network.private_subnet_ids,
                 security_group_id=self.service_group.id,
@@ -309,7 +298,7 @@ class Environment(Component):
                 key_arn=self.keys.data_key_arn,
                 load_balancer_arn_suffix=self.ingress.load_balancer_arn_suffix,
                 target_group_arn_suffixes=self.ingress.target_group_arn_suffixes,
-                queue_name=self.queue.name,
+                queue_name=self.queue.queue_name,
                 dead_letter_name=self.queue.dead_letter_name,
                 database_id=self.database.instance_id,
                 trail_log_group_name=self.audit.log_group_name,

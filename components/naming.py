@@ -6,6 +6,7 @@ import hashlib
 
 # Longest names that AWS takes, from the services' API references, for those that are shorter than 255.
 LIMITS = {
+    "aws:elasticache/replicationGroup:ReplicationGroup": 40,
     "aws:lb/loadBalancer:LoadBalancer": 32,
     "aws:lb/targetGroup:TargetGroup": 32,
     "aws:iam/role:Role": 64,

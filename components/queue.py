@@ -1,49 +1,110 @@
-"""A queue with its dead-letter queue."""
+"""A queue of jobs, and the dead letters of those that could not be done. Who may send and receive is said by their roles."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 from pulumi_aws import sqs
 
 from components.base import Component
+from components.documents import policy_document
+from components.naming import fitted
+
+DEAD_LETTER_SECONDS = 14 * 24 * 3600  # SQS keeps a message no longer
 
 
-@dataclass(frozen=True)
-class QueueArgs:
-    """After ``max_receives`` failed attempts a message goes to the dead-letter queue, where it is kept for 14 days."""
+@dataclass(frozen=True, kw_only=True)
+class QueueValues:
+    """A message is hidden for ``visibility_timeout_seconds`` once received, and kept for ``retention_seconds``.
+
+    Received ``max_receives`` times and not deleted, it becomes a dead letter, which is kept for 14 days.
+    """
 
     visibility_timeout_seconds: int
+    retention_seconds: int
     max_receives: int
 
 
-class Queue(Component):
-    """Gives ``url`` and ``arn`` of the queue, and ``dead_letter_arn``."""
+@dataclass(frozen=True, kw_only=True)
+class QueueArgs(QueueValues):
+    """``key_arn`` is the KMS key of both queues: who sends or receives needs its use through SQS."""
 
-    def __init__(
-        self, name: str, args: QueueArgs, tags: dict[str, str], opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__(name, tags, opts)
-        dead_letters = sqs.Queue(
-            self.child("dead-letters"),
-            message_retention_seconds=14 * 24 * 3600,
-            sqs_managed_sse_enabled=True,
+    tags: Mapping[str, str]
+    key_arn: pulumi.Input[str]
+
+
+class Queue(Component):
+    """Gives ``url``, ``arn`` and ``queue_name`` of the jobs, and ``dead_letter_arn`` and ``dead_letter_name``."""
+
+    def __init__(self, name: str, args: QueueArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, args.tags, opts)
+        self.args = args
+        self.dead_letters = self._dead_letters()
+        self.jobs = self._jobs()
+        self._allow_dead_letters()
+        self._allow_tls_only("dead-letters", self.dead_letters)
+        self._allow_tls_only("jobs", self.jobs)
+        self.url = self.jobs.url
+        self.arn = self.jobs.arn
+        self.queue_name = self.jobs.name
+        self.dead_letter_arn = self.dead_letters.arn
+        self.dead_letter_name = self.dead_letters.name
+        self.register_outputs(
+            {
+                "url": self.url,
+                "arn": self.arn,
+                "queue_name": self.queue_name,
+                "dead_letter_arn": self.dead_letter_arn,
+                "dead_letter_name": self.dead_letter_name,
+            }
+        )
+
+    def _dead_letters(self) -> sqs.Queue:
+        return sqs.Queue(
+            fitted(self.child("dead-letters"), "aws:sqs/queue:Queue"),
+            message_retention_seconds=DEAD_LETTER_SECONDS,
+            kms_master_key_id=self.args.key_arn,
             tags=self.named("dead-letters"),
             opts=self.options(),
         )
-        queue = sqs.Queue(
-            self.child("jobs"),
-            visibility_timeout_seconds=args.visibility_timeout_seconds,
-            redrive_policy=dead_letters.arn.apply(
-                lambda arn: json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": args.max_receives})
-            ),
-            sqs_managed_sse_enabled=True,
+
+    def _jobs(self) -> sqs.Queue:
+        redrive = {"deadLetterTargetArn": self.dead_letters.arn, "maxReceiveCount": self.args.max_receives}
+        return sqs.Queue(
+            fitted(self.child("jobs"), "aws:sqs/queue:Queue"),
+            visibility_timeout_seconds=self.args.visibility_timeout_seconds,
+            message_retention_seconds=self.args.retention_seconds,
+            redrive_policy=pulumi.Output.json_dumps(redrive),
+            kms_master_key_id=self.args.key_arn,
             tags=self.named("jobs"),
             opts=self.options(),
         )
-        self.url = queue.url
-        self.arn = queue.arn
-        self.dead_letter_arn = dead_letters.arn
-        self.register_outputs({"url": self.url, "arn": self.arn, "dead_letter_arn": self.dead_letter_arn})
+
+    def _allow_dead_letters(self) -> None:
+        """Only the jobs' dead letters are taken: no other queue of the account can put its own there."""
+        allowed = {"redrivePermission": "byQueue", "sourceQueueArns": [self.jobs.arn]}
+        sqs.RedriveAllowPolicy(
+            self.child("dead-letters"),
+            queue_url=self.dead_letters.url,
+            redrive_allow_policy=pulumi.Output.json_dumps(allowed),
+            opts=self.options(),
+        )
+
+    def _allow_tls_only(self, role: str, queue: sqs.Queue) -> None:
+        sqs.QueuePolicy(
+            self.child(role),
+            queue_url=queue.url,
+            policy=policy_document(
+                {
+                    "Sid": "OnlyOverTls",
+                    "Effect": "Deny",
+                    "Principal": "*",
+                    "Action": "sqs:*",
+                    "Resource": queue.arn,
+                    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+                }
+            ),
+            opts=self.options(),
+        )
