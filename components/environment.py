@@ -107,6 +107,16 @@ class Environment(Component):
             "role_arns": self.access.role_arns,
             "alarm_topic_arn": self.observability.topic_arn,
             "dashboard": self.observability.dashboard_name,
+            # What a service finds in its environment, for a program that runs elsewhere in its place.
+            "service_environment": pulumi.Output.secret(
+                {
+                    "DATABASE_URL": self.database.url,
+                    "CACHE_URL": self.cache.url,
+                    "ASSET_BUCKET": self.storage.bucket_name,
+                    "JOB_QUEUE_URL": self.queue.url,
+                    "RELEASE": self.args.release,
+                }
+            ),
         }
 
     def _keys(self) -> Keys:
@@ -148,6 +158,7 @@ class Environment(Component):
                 account_id=args.account_id,
                 region=args.region,
                 key_arn=self.keys.logs_key_arn,
+                access_logs_bucket_name=self.storage.logs_bucket_name,
                 **vars(args.audit),
             ),
             self.options(),

@@ -20,6 +20,7 @@ import typer
 
 from isostack.errors import BadInput, IsostackError, Refused
 from isostack.parameters_cli import parameters_app
+from isostack.playground.commands import play_app
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,6 +43,7 @@ app = typer.Typer(
 cloud_app = typer.Typer(help="The local cloud: a simulated AWS on a loopback address.", no_args_is_help=True)
 app.add_typer(cloud_app, name="cloud")
 app.add_typer(parameters_app, name="parameters")
+app.add_typer(play_app, name="play")
 
 Env = Annotated[str, typer.Argument(metavar="ENV", help="The environment: the name of a stack.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]

@@ -7,6 +7,6 @@ from stacks.program import build
 
 config = pulumi.Config("isostack")
 parameters = load(config.require("parameters")).forced(config.get_object("columns") or {})
-environment = build(config.require("environment"), parameters)
+environment = build(config.require("environment"), parameters, config.get_object("playground"))
 for name, value in environment.outputs.items():
     pulumi.export(name, value)

@@ -2,29 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import pulumi_aws as aws
+from components.observability import ObservabilityValues
 from pulumi import ResourceOptions
 
 from components.access import AccessValues
 from components.audit import AuditValues
 from components.cache import CacheValues
 from components.database import DatabaseValues
+from components.disposable_dev_stack import DisposableDevStack, DisposableDevStackArgs
 from components.environment import Environment, EnvironmentArgs
 from components.flags import FlagsValues
 from components.ingress import IngressValues
 from components.keys import KeysValues
 from components.network import NetworkValues
-from components.observability import ObservabilityValues
 from components.queue import QueueValues
 from components.service import ServiceValues
 from components.storage import StorageValues
 from stacks.parameters import EnvironmentParameters, ParameterSet
 
 
-def build(environment: str, parameters: ParameterSet) -> Environment:
-    """Register the environment's resources. Its name decides nothing but labels, tags and columns of tables."""
+def build(
+    environment: str, parameters: ParameterSet, playground: Mapping[str, str] | None = None
+) -> Environment | DisposableDevStack:
+    """Register an environment's resources. Its name decides nothing but labels, tags and columns of tables.
+
+    ``playground`` (``name``, ``owner``, ``expires``) makes it a throwaway one, beside others in the same account.
+    """
     values = parameters.of(environment)
-    return Environment(parameters.name, arguments(environment, parameters, values), ResourceOptions(providers=[provider(values)]))
+    args = arguments(environment, parameters, values)
+    options = ResourceOptions(providers=[provider(values)])
+    if playground is None:
+        return Environment(parameters.name, args, options)
+    return DisposableDevStack(
+        f"{parameters.name}-{playground['name']}",
+        DisposableDevStackArgs(
+            environment=replace(args, tags={**args.tags, "playground": playground["name"]}),
+            owner=playground["owner"],
+            expires=playground["expires"],
+        ),
+        options,
+    )
 
 
 def provider(values: EnvironmentParameters) -> aws.Provider:

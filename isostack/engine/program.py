@@ -292,9 +292,9 @@ def _failure(error: Exception, project: Project) -> IsostackError:
         )
     if isinstance(error, ConfigTypeError):
         return BadInput(f"{where}{text}; mend it in the stack's file")
-    said = {kind.exit_code: kind for kind in (BadInput, Refused)}.get(getattr(error, "exit_code", None))
-    if said:
-        return said(str(error))
+    for kind in (BadInput, Refused):
+        if getattr(error, "exit_code", None) == kind.exit_code:
+            return kind(str(error))
     if isinstance(error, ModuleNotFoundError):
         return OperationFailed(_missing_module(error, project))
     if isinstance(error, SyntaxError) and error.filename:

@@ -52,6 +52,9 @@ class Cloud:
         self._lock = threading.RLock()
         self._credentials: tuple[str, str, str | None] | None = None
 
+    def __str__(self) -> str:
+        return f"account {self.account_id} in {self.region}"
+
     def client(self, service: str, region: str | None = None) -> Any:
         """The boto3 client of a service; the same one each time."""
         key = (service, region or self.region)

@@ -6,9 +6,12 @@ than a few lines, have modules of their own.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
+from inspect import signature
+from operator import itemgetter
 from typing import Any
 
 
@@ -53,6 +56,126 @@ def _forget_deleted_prefix_lists() -> None:
     ManagedPrefixListBackend.delete_managed_prefix_list = delete  # type: ignore[method-assign]  # that is what mends it
 
 
+@cache
+def _replace_whole_web_acls() -> None:
+    """An update sets everything that can be set; moto keeps what the call leaves out, and rules that an empty list ends."""
+    from moto.wafv2.models import FakeRuleGroup, FakeWebACL
+
+    for kind, named in (
+        (FakeWebACL, ("association_config", "captcha_config", "challenge_config", "custom_response_bodies", "token_domains")),
+        (FakeRuleGroup, ("custom_response_bodies",)),
+    ):
+        patched: Any = kind
+        patched.update = _forgetting(patched.update, named)
+
+
+def _forgetting(update: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
+    parameters = signature(update)
+
+    def update_all(self: Any, *arguments: Any, **named: Any) -> Any:
+        given = parameters.bind(self, *arguments, **named).arguments
+        self.rules, self.description = given["rules"] or [], given["description"] or ""
+        for name in names:
+            setattr(self, name, given[name])
+        return update(self, *arguments, **named)
+
+    return update_all
+
+
+@cache
+def _protect_with_one_web_acl() -> None:
+    """A resource has one web ACL, the last; moto keeps all that it was ever given."""
+    from moto.wafv2.models import WAFV2Backend
+
+    associate = WAFV2Backend.associate_web_acl
+
+    def associate_alone(self: Any, web_acl_arn: str, resource_arn: str) -> None:
+        if web_acl_arn in self.wacls:
+            for acl in self.wacls.values():
+                acl.associated_resources[:] = [arn for arn in acl.associated_resources if arn != resource_arn]
+        associate(self, web_acl_arn, resource_arn)
+
+    WAFV2Backend.associate_web_acl = associate_alone  # type: ignore[method-assign]  # that is what mends it
+
+
+@cache
+def _refuse_second_ip_sets() -> None:
+    """moto makes two IP sets of one name."""
+    from moto.wafv2.exceptions import WAFV2DuplicateItemException
+    from moto.wafv2.models import WAFV2Backend
+
+    create = WAFV2Backend.create_ip_set
+
+    def create_first(self: Any, name: str, scope: str, *arguments: Any, **named: Any) -> Any:
+        if any((found.name, found.scope) == (name, scope) for found in self.ip_sets.values()):
+            raise WAFV2DuplicateItemException
+        return create(self, name, scope, *arguments, **named)
+
+    WAFV2Backend.create_ip_set = create_first  # type: ignore[method-assign]  # that is what mends it
+
+
+@cache
+def _spell_pattern_sets_for_cloudfront() -> None:
+    """moto calls CloudFront's sets regional in their ARNs, and then looks for their tags in the wrong place."""
+    from moto.wafv2 import models
+    from moto.wafv2.utils import make_arn
+
+    patched: Any = models
+    patched.make_arn_for_regex_pattern_set = partial(make_arn, resource="regexpatternset")
+
+
+@cache
+def _list_configurations() -> None:
+    """moto lists neither AppConfig's applications nor its hosted versions."""
+    from moto.appconfig.responses import AppConfigResponse
+
+    def list_applications(self: Any) -> str:
+        applications = self.appconfig_backend.applications.values()
+        return json.dumps({"Items": [application.to_json() for application in applications]})
+
+    def list_hosted_configuration_versions(self: Any) -> str:
+        profile = self.appconfig_backend.get_configuration_profile(
+            self._get_param("ApplicationId"), self._get_param("ConfigurationProfileId")
+        )
+        items = [{"VersionNumber": number, "ContentType": one.content_type} for number, one in profile.config_versions.items()]
+        return json.dumps({"Items": sorted(items, key=itemgetter("VersionNumber"), reverse=True)})
+
+    patched: Any = AppConfigResponse
+    patched.list_applications = list_applications
+    patched.list_hosted_configuration_versions = list_hosted_configuration_versions
+
+
+@cache
+def _miss_configurations_politely() -> None:
+    """moto breaks down when it is to delete a profile or a version that is not there, and says nothing of an application."""
+    from moto.appconfig.models import AppConfigBackend
+
+    patched: Any = AppConfigBackend
+    for deletion, look in (
+        ("delete_application", "get_application"),
+        ("delete_configuration_profile", "get_configuration_profile"),
+        ("delete_hosted_configuration_version", "get_hosted_configuration_version"),
+    ):
+        setattr(patched, deletion, _after(getattr(patched, look), getattr(patched, deletion)))
+
+
+def _after(look: Callable[..., Any], act: Callable[..., Any]) -> Callable[..., Any]:
+    """Does what the second does where the first does not raise."""
+
+    def look_and_act(self: Any, *arguments: Any, **named: Any) -> Any:
+        look(self, *arguments, **named)
+        return act(self, *arguments, **named)
+
+    return look_and_act
+
+
 _MENDS: dict[str, tuple[Callable[[], None], ...]] = {
+    "moto.appconfig.models": (_list_configurations, _miss_configurations_politely),
     "moto.ec2.models": (_resize_prefix_lists, _forget_deleted_prefix_lists),
+    "moto.wafv2.models": (
+        _replace_whole_web_acls,
+        _protect_with_one_web_acl,
+        _refuse_second_ip_sets,
+        _spell_pattern_sets_for_cloudfront,
+    ),
 }

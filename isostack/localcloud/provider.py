@@ -27,6 +27,7 @@ from isostack.engine.values import UNKNOWN, PropertyMap, has_unknown
 from isostack.errors import BadInput
 from isostack.localcloud.assets import hashed, is_asset
 from isostack.localcloud.client import DEFAULT_ACCOUNT, DEFAULT_REGION, Cloud, require_loopback
+from isostack.localcloud.docker_engine import engine_for
 from isostack.localcloud.resource_types import function, resource_type
 from isostack.localcloud.resource_types.row import Created, ResourceType
 
@@ -34,14 +35,14 @@ if TYPE_CHECKING:
     from isostack.localcloud.server import LocalCloud
 
 DEFAULTS_KEY = "__defaults"
-_SDK_PACKAGES = {"aws": "pulumi_aws", "random": "pulumi_random"}
+_SDK_PACKAGES = {"aws": "pulumi_aws", "docker": "pulumi_docker", "random": "pulumi_random"}
 # Services without a region, whose types have no such property; "" is the random package.
-GLOBAL_SERVICES = frozenset({"", "cloudfront", "iam", "route53"})
+GLOBAL_SERVICES = frozenset({"", "cloudfront", "docker", "iam", "route53"})
 T = TypeVar("T")
 
 
 class LocalCloudHost:
-    """Gives configured providers for ``aws`` (the local cloud) and ``random``. Starts the cloud when it is first needed."""
+    """Gives providers for ``aws`` (the local cloud, started when it is first needed), ``docker`` (an engine) and ``random``."""
 
     def __init__(self, local_cloud: LocalCloud) -> None:
         self.local_cloud = local_cloud
@@ -76,13 +77,16 @@ class LocalCloudHost:
     def configure(self, package: str, config: PropertyMap) -> LocalCloudProvider:
         if package == "random":
             return LocalCloudProvider(Cloud("http://127.0.0.1:1"), {})
+        if package == "docker":
+            engine = engine_for({key: _parsed(value) for key, value in config.items()})
+            return LocalCloudProvider(engine, {})  # type: ignore[arg-type]  # docker's rows get an engine as their cloud
         for endpoints in _parsed(config.get("endpoints")) or []:
             for url in endpoints.values():
                 if isinstance(url, str) and url:
                     require_loopback(url)
         account = DEFAULT_ACCOUNT
         for role in _roles(config):
-            match = re.fullmatch(r"arn:[\w-]+:iam::(\d{12}):role/.+", str(role.get("roleArn", "")))
+            match = re.fullmatch(r"arn:[\w-]+:iam::(\d{12}):role/.+", str(role.get("roleArn") or role.get("role_arn") or ""))
             if match:
                 account = match[1]
         allowed = [str(item) for item in _parsed(config.get("allowedAccountIds")) or []]
@@ -108,6 +112,7 @@ def _parsed(value: Any) -> Any:
 
 
 def _roles(config: PropertyMap) -> list[PropertyMap]:
+    """The roles to assume; a program that gives them as plain dictionaries has Python's names in the SDK's JSON."""
     roles = _parsed(config.get("assumeRoles")) or _parsed(config.get("assumeRole")) or []
     return [roles] if isinstance(roles, dict) else roles
 
@@ -150,6 +155,11 @@ class LocalCloudProvider:
                 filled.append(key)
         if row.name:
             filled += _name_automatically(row, urn, old_inputs, checked)
+        if row.complete and not failures:
+            try:
+                checked = row.complete(checked)
+            except ProviderError as error:
+                failures.append(CheckFailure("", str(error)))
         if row.tagged:
             checked["tagsAll"] = self._all_tags(checked.get("tags"))
         if filled:
@@ -256,7 +266,7 @@ class LocalCloudProvider:
         row = _row(type_)
         given = _without_defaults(inputs)
         cloud = self._in_region_of(given)
-        advice = f"list the {type_} resources of account {self.cloud.account_id} in {cloud.region}"
+        advice = f"list the {type_} resources of {cloud}"
         if row.name and (name := given.get(row.name.property)):
             advice += f" and look for {row.name.property} {name!r}"
         if row.adopts:

@@ -12,6 +12,7 @@ from isostack.localcloud.resource_types.row import Function, ResourceType
 MODULES = {
     "acm": "acm",
     "alb": "lb",
+    "appconfig": "appconfig",
     "appautoscaling": "appautoscaling",
     "cloudtrail": "cloudtrail",
     "cloudwatch": "cloudwatch",
@@ -32,7 +33,12 @@ MODULES = {
     "sqs": "sqs",
     "ssm": "ssm",
     "vpc": "vpc",
+    "wafv2": "wafv2",
 }
+
+
+# Packages other than aws, with a module each.
+_PACKAGES = ("docker", "random")
 
 
 @cache
@@ -46,8 +52,8 @@ def _module(name: str) -> tuple[dict[str, ResourceType], dict[str, Function]]:
 
 def _module_of(token: str) -> str | None:
     package, _, rest = token.partition(":")
-    if package == "random":
-        return "random"
+    if package in _PACKAGES:
+        return package
     if package != "aws":
         return None
     return MODULES.get(rest.partition("/")[0].partition(":")[0])
@@ -67,7 +73,7 @@ def function(token: str) -> Function | None:
 
 def all_rows() -> tuple[list[ResourceType], list[Function]]:
     """Every row, by token."""
-    names = sorted({*MODULES.values(), "random"})
+    names = sorted({*MODULES.values(), *_PACKAGES})
     types = [row for name in names for row in _module(name)[0].values()]
     functions = [row for name in names for row in _module(name)[1].values()]
     return sorted(types, key=lambda row: row.token), sorted(functions, key=lambda row: row.token)

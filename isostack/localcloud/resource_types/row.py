@@ -94,6 +94,9 @@ class ResourceType:
     """Two of it cannot exist side by side."""
     compare: Callable[[Properties, Properties, set[str]], Diff] | None = None
     """Decides instead of ``replace_on`` where a replacement depends on the values."""
+    complete: Callable[[Properties], Properties] | None = None
+    """Checks the inputs before anything is changed, and may add to them (a digest of files). What is not known yet is
+    UNKNOWN. A ProviderError says what is refused."""
     adopts: bool = False
     """Its create overwrites or returns what is there (a policy on a bucket, a membership): a crash leaves nothing to look up."""
     limits: str = ""

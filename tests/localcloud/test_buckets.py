@@ -1,4 +1,4 @@
-"""What bucket policies do in the local cloud."""
+"""Buckets in the local cloud: what their policies do, and when their lock may change."""
 
 from __future__ import annotations
 
@@ -64,3 +64,21 @@ def test_access_logs_go_where_the_policy_takes_them(s3: Any, cloud: Cloud, resou
 def test_access_logs_go_nowhere_else(s3: Any, cloud: Cloud, resources: tuple[str, ...]) -> None:
     with pytest.raises(s3.exceptions.ClientError, match="permissions to the logging service"):
         log_to(s3, cloud, "access/", *resources)
+
+
+def test_the_lock_of_a_bucket_changes_while_there_is_something_in_it(s3: Any, cloud: Cloud) -> None:
+    name = f"locked-{cloud.account_id}"
+    region = {"LocationConstraint": cloud.region}
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration=region, ObjectLockEnabledForBucket=True)
+    for days in (1, 2):
+        s3.put_object(Bucket=name, Key="a", Body=b"content", ChecksumAlgorithm="SHA256")
+        rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": days}}
+        s3.put_object_lock_configuration(Bucket=name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule})
+        lock = s3.get_object_lock_configuration(Bucket=name)["ObjectLockConfiguration"]
+        assert lock["Rule"]["DefaultRetention"]["Days"] == days
+
+
+def test_a_bucket_without_versions_takes_no_lock(s3: Any, cloud: Cloud) -> None:
+    name = bucket(s3, cloud, "plain", OVER_TLS)
+    with pytest.raises(s3.exceptions.ClientError, match="Versioning"):
+        s3.put_object_lock_configuration(Bucket=name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"})

@@ -1,0 +1,327 @@
+"""The commands ``isostack play …``: what they ask and show. What they do is :mod:`isostack.playground.lifecycle`'s."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from isostack.errors import BadInput, OperationFailed
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from isostack.display import Display
+    from isostack.engine.events import Event, Result
+    from isostack.playground.lifecycle import Playgrounds
+
+play_app = typer.Typer(help="Playgrounds: throwaway dev stacks of your own.", no_args_is_help=True)
+
+Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The playground; yours for this git branch by default.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
+Cwd = Annotated[Path, typer.Option("--cwd", metavar="DIR", help="The Pulumi project to work on.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+HERE = Path()
+
+
+@play_app.command()
+def up(
+    name: Name = None,
+    ttl: Annotated[str | None, typer.Option("--ttl", help="How long it lives, as 90m, 8h or 2d.")] = None,
+    label: Annotated[str | None, typer.Option("--from", metavar="SNAPSHOT", help="Start with this snapshot's data.")] = None,
+    as_json: Json = False,
+    cwd: Cwd = HERE,
+    debug: Debug = False,
+) -> None:
+    """Bring a private dev environment up, or to what the program says now."""
+    with _work(cwd, as_json) as work:
+        chosen = work.playgrounds.named(name)
+        with work.shown(f"Bringing up playground {chosen}"):
+            record, result = work.playgrounds.up(chosen, work.sink, ttl, label)
+        work.conclude(result, {"playground": asdict(record)})
+        work.say(f"playground {record.name} lives for another {_shown(record.remaining)}; next: isostack play run -- COMMAND")
+
+
+@play_app.command()
+def down(
+    name: Name = None,
+    no_snapshot: Annotated[bool, typer.Option("--no-snapshot", help="Keep nothing, and remove older snapshots.")] = False,
+    as_json: Json = False,
+    cwd: Cwd = HERE,
+    debug: Debug = False,
+) -> None:
+    """Remove a playground, after a snapshot of its data. Nobody is asked."""
+    with _work(cwd, as_json) as work:
+        chosen = work.playgrounds.named(name)
+        with work.shown(f"Taking down playground {chosen}"):
+            result, kept = work.playgrounds.down(chosen, work.sink, not no_snapshot)
+        work.conclude(result, {"playground": {"name": chosen}, "snapshot": asdict(kept) if kept else None})
+        tombstone = list(work.playgrounds.records.tombstones())[-1]
+        work.say(f"removed {chosen} and its {tombstone['resources']} resources; bring it back: {tombstone['bring_back']}")
+
+
+@play_app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run(
+    context: typer.Context,
+    as_json: Json = False,
+    cwd: Cwd = HERE,
+    debug: Debug = False,
+) -> None:
+    """Run a program of yours with what services find in their environment: isostack play run [NAME] -- COMMAND."""
+    if as_json:
+        raise BadInput("play run: the output is the program's; isostack play env --json prints the variables")
+    name, command = _before_and_after(context.args)
+    with _work(cwd, False) as work:
+        variables = work.playgrounds.environment(work.playgrounds.named(name))
+    _replace_this_process(command, variables)
+
+
+@play_app.command()
+def env(
+    name: Name = None,
+    form: Annotated[str, typer.Option("--format", help="shell, to be evaluated, or dotenv.")] = "shell",
+    as_json: Json = False,
+    cwd: Cwd = HERE,
+    debug: Debug = False,
+) -> None:
+    """Print what services find in their environment, secrets included."""
+    if form not in ("shell", "dotenv"):
+        raise BadInput(f"--format {form}: there are shell and dotenv")
+    with _work(cwd, as_json) as work:
+        variables = work.playgrounds.environment(work.playgrounds.named(name))
+        if as_json:
+            _print(json.dumps(variables, indent=2))
+            return
+        for key, value in sorted(variables.items()):
+            _print(f"export {key}={shlex.quote(value)}" if form == "shell" else f"{key}={_dotenv(value)}")
+
+
+@play_app.command()
+def snapshot(
+    label: Annotated[str, typer.Argument(metavar="LABEL", help="What to call it.")],
+    name: Name = None,
+    as_json: Json = False,
+    cwd: Cwd = HERE,
+    debug: Debug = False,
+) -> None:
+    """Keep all data of a playground: databases, files, messages, values, items."""
+    from isostack.playground.snapshots import size_shown
+
+    with _work(cwd, as_json) as work:
+        chosen = work.playgrounds.named(name)
+        with work.shown(f"Taking snapshot {label} of playground {chosen}"):
+            manifest = work.playgrounds.take(chosen, label, work.sink)
+        work.document({"result": "succeeded", "snapshot": asdict(manifest)})
+        work.say(f"snapshot {manifest.label}: {size_shown(manifest.bytes)}; bring it back: isostack play restore {label}")
+
+
+@play_app.command()
+def restore(
+    label: Annotated[str | None, typer.Argument(metavar="[LABEL]", help="The snapshot; the newest by default.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="The playground; yours for this git branch by default.")] = None,
+    as_json: Json = False,
+    cwd: Cwd = HERE,
+    debug: Debug = False,
+) -> None:
+    """Bring a playground and its data back to a snapshot."""
+    with _work(cwd, as_json) as work:
+        chosen = work.playgrounds.named(name)
+        with work.shown(f"Restoring playground {chosen}"):
+            manifest, result = work.playgrounds.restore(chosen, label, work.sink)
+        work.conclude(result, {"playground": {"name": chosen}, "snapshot": asdict(manifest)})
+        work.say(f"playground {chosen} is as it was at {manifest.taken} ({manifest.label})")
+
+
+@play_app.command()
+def reset(name: Name = None, as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None:
+    """Bring a broken playground back to its last snapshot, whatever state it is in."""
+    with _work(cwd, as_json) as work:
+        chosen = work.playgrounds.named(name)
+        with work.shown(f"Resetting playground {chosen}"):
+            manifest, result = work.playgrounds.reset(chosen, work.sink)
+        work.conclude(result, {"playground": {"name": chosen}, "snapshot": asdict(manifest) if manifest else None})
+        what = f"with the data of {manifest.label} ({manifest.taken})" if manifest else "without data: there was no snapshot"
+        work.say(f"playground {chosen} is back, {what}")
+
+
+@play_app.command()
+def extend(
+    lifetime: Annotated[str, typer.Argument(metavar="LIFETIME", help="From now, as 90m, 4h or 2d.")],
+    name: Name = None,
+    as_json: Json = False,
+    cwd: Cwd = HERE,
+    debug: Debug = False,
+) -> None:
+    """Let a playground live longer."""
+    with _work(cwd, as_json) as work:
+        chosen = work.playgrounds.named(name)
+        with work.shown(f"Extending playground {chosen}"):
+            record, result = work.playgrounds.extend(chosen, lifetime, work.sink)
+        work.conclude(result, {"playground": asdict(record)})
+        work.say(f"playground {record.name} lives for another {_shown(record.remaining)}")
+
+
+@play_app.command("list")
+def list_playgrounds(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None:
+    """Show every playground: owner, age, expiry, resources, snapshots."""
+    from isostack.playground.snapshots import size_shown
+
+    with _work(cwd, as_json) as work:
+        rows = work.playgrounds.overview()
+        if as_json:
+            work.document({"project": work.playgrounds.project.name, "playgrounds": rows})
+            return
+        if not rows:
+            work.say("no playgrounds; isostack play up makes one")
+            return
+        records = {record.name: record for record in work.playgrounds.records.all()}
+        table = [("playground", "owner", "age", "expires in", "resources", "snapshots", "size")]
+        table += [
+            (
+                row["name"],
+                row["owner"],
+                _shown(records[row["name"]].age),
+                "expired" if row["expired"] else _shown(records[row["name"]].remaining),
+                str(row["resources"]),
+                ", ".join(row["snapshots"]) or "-",
+                size_shown(row["snapshot_bytes"]) if row["snapshots"] else "-",
+            )
+            for row in rows
+        ]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        for cells in table:
+            work.say("  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip())
+
+
+# -- what the commands stand on -----------------------------------------------------------------------------------------
+
+
+class _Work:
+    """One command's playgrounds, display and document."""
+
+    def __init__(self, playgrounds: Playgrounds, console: Console, as_json: bool) -> None:
+        self.playgrounds = playgrounds
+        self._console = console
+        self._as_json = as_json
+        self._display: Display | None = None
+
+    def sink(self, event: Event) -> None:
+        if self._display:
+            self._display(event)
+
+    @contextmanager
+    def shown(self, title: str) -> Iterator[None]:
+        """Show progress while the block runs; with ``--json``, what programs print goes to standard error meanwhile."""
+        from isostack.display import Display
+
+        if self._as_json:
+            with _stdout_kept():
+                yield
+            return
+        self._display = Display(self._console)
+        with self._display.running(title):
+            yield
+
+    def conclude(self, result: Result | None, facts: dict[str, Any]) -> None:
+        """Show how it ended. Raises Exit where it failed."""
+        from isostack.display import presentable
+
+        succeeded = result is None or result.result == "succeeded"
+        if self._as_json:
+            told = {"result": "succeeded" if succeeded else "failed", "exit_code": 0 if succeeded else 1, **facts}
+            if result is not None:
+                told |= {
+                    "stack": result.stack,
+                    "changes": result.changes.as_dict(),
+                    "duration_seconds": result.duration_seconds,
+                    "outputs": presentable(result.outputs),
+                    "diagnostics": [asdict(diagnostic) for diagnostic in result.diagnostics],
+                }
+            _print(json.dumps(told, indent=2))
+        elif result is not None and self._display is not None:
+            self._display.conclude(result)
+        if not succeeded:
+            raise typer.Exit(1)
+
+    def document(self, document: dict[str, Any]) -> None:
+        if self._as_json:
+            _print(json.dumps(document, indent=2))
+
+    def say(self, line: str) -> None:
+        if not self._as_json:
+            self._console.print(line, highlight=False, markup=False)
+
+
+@contextmanager
+def _work(cwd: Path, as_json: bool) -> Iterator[_Work]:
+    from rich.console import Console
+
+    from isostack.engine.project import load_project
+    from isostack.engine.store import Store
+    from isostack.localcloud.server import LocalCloud
+    from isostack.playground.lifecycle import Playgrounds, warnings
+
+    if not cwd.is_dir():
+        raise BadInput(f"--cwd {cwd}: no such directory")
+    project = load_project(cwd.resolve())
+    chosen = os.environ.get("ISOSTACK_HOME")
+    home = Path(chosen).expanduser().resolve() if chosen else project.root / ".isostack"
+    playgrounds = Playgrounds(project, Store(home), LocalCloud(home))
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+    yield _Work(playgrounds, console, as_json)
+    warnings(playgrounds.records.all(), lambda line: print(f"warning: {line}", file=sys.stderr))  # noqa: T201 - a message
+
+
+@contextmanager
+def _stdout_kept() -> Iterator[None]:
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _before_and_after(arguments: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The name, if any, and the command after ``--``."""
+    if "--" not in sys.argv:
+        raise BadInput("play run: write the command after --, as in: isostack play run -- make run")
+    command = sys.argv[sys.argv.index("--") + 1 :]
+    before = list(arguments[: len(arguments) - len(command)]) if command else list(arguments)
+    if not command or len(before) > 1:
+        raise BadInput("play run: write [NAME] -- COMMAND, as in: isostack play run -- make run")
+    return (before[0] if before else None), command
+
+
+def _replace_this_process(command: list[str], variables: dict[str, str]) -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        os.execvpe(command[0], command, {**os.environ, **variables})  # noqa: S606 - the person's own command
+    except OSError as error:
+        raise OperationFailed(f"{command[0]}: {error.strerror}") from error
+
+
+def _dotenv(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def _shown(span: Any) -> str:
+    from isostack.playground.records import shown
+
+    return shown(span)
+
+
+def _print(line: str) -> None:
+    print(line)  # noqa: T201 - the output
