@@ -90,9 +90,10 @@ class AccessValues:
 
 @dataclass(frozen=True, kw_only=True)
 class AccessArgs(AccessValues):
-    """What the levels speak of; all else is found by the component's name, with which the names of the resources begin.
+    """What the levels speak of. Names of buckets, queues, secrets and all else that is not given begin with the component's.
 
     ``boundary_arn`` is the :class:`Boundary` of an environment whose other roles have it too; without one, it is made here.
+    ``github_arn`` is GitHub's identity provider, of which an account has one at most; without it, that is made here too.
     """
 
     tags: Mapping[str, str]
@@ -103,17 +104,18 @@ class AccessArgs(AccessValues):
     key_arn: pulumi.Input[str]
     secret_arns: Mapping[str, pulumi.Input[str]]
     boundary_arn: pulumi.Input[str] | None = None
+    github_arn: pulumi.Input[str] | None = None
 
 
 class Access(Component):
-    """Gives ``role_arns`` by role, and ``boundary_arn``. An account can have one only: GitHub's provider is the account's."""
+    """Gives ``role_arns`` by role, and ``boundary_arn``."""
 
     def __init__(self, name: str, args: AccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args.tags, opts)
         self.args = args
         self.scope = self._scope()
         self.boundary_arn = args.boundary_arn or self._boundary()
-        self.github = self._github()
+        self.github_arn = args.github_arn or self._github().arn
         self.roles = {role: self._role(role, description) for role, description in ROLES.items()}
         for role in ROLES:
             self._permissions(role)
@@ -163,7 +165,9 @@ class Access(Component):
 
     def _trust(self, role: str) -> pulumi.Input[str]:
         if role == DEPLOYER:
-            return self.github.arn.apply(lambda github: _trusting(*self._principals(role), *self._workflows(github)))
+            return pulumi.Output.from_input(self.github_arn).apply(
+                lambda github: _trusting(*self._principals(role), *self._workflows(github))
+            )
         return _trusting(*self._principals(role))
 
     def _principals(self, role: str) -> list[Statement]:

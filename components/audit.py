@@ -47,6 +47,7 @@ class AuditArgs(AuditValues):
     region: str
     key_arn: pulumi.Input[str]
     access_logs_bucket_name: pulumi.Input[str] | None = None
+    permissions_boundary_arn: pulumi.Input[str] | None = None
 
 
 class Audit(Component):
@@ -139,6 +140,7 @@ class Audit(Component):
             description="Copies the audit trail to CloudWatch",
             # CloudTrail names no source here: a condition on the account would shut it out.
             assume_role_policy=trust(SERVICE),
+            permissions_boundary=self.args.permissions_boundary_arn,
             tags=self.named("trail"),
             opts=self.options(),
         )

@@ -81,6 +81,7 @@ class DatabaseArgs(DatabaseValues):
     client_security_group_ids: Sequence[pulumi.Input[str]]
     key_arn: pulumi.Input[str]
     database_name: str
+    permissions_boundary_arn: pulumi.Input[str] | None = None
 
 
 class Database(Component):
@@ -169,6 +170,7 @@ class Database(Component):
         return iam.Role(
             fitted(self.child("database-monitoring"), "aws:iam/role:Role"),
             assume_role_policy=trust("monitoring.rds.amazonaws.com"),
+            permissions_boundary=self.args.permissions_boundary_arn,
             tags=self.named("database-monitoring"),
             opts=self.options(),
         )

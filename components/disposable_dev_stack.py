@@ -48,6 +48,8 @@ def _disposable(args: DisposableDevStackArgs) -> EnvironmentArgs:
     return replace(
         given,
         tags={**given.tags, "owner": args.owner, "expires": args.expires},
+        # The account's own dev environment has it: an account takes one.
+        github_arn=f"arn:aws:iam::{given.account_id}:oidc-provider/token.actions.githubusercontent.com",
         keys=replace(given.keys, deletion_days=7),
         storage=replace(given.storage, force_destroy=True),
         audit=replace(given.audit, force_destroy=True, lock_days=1),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_aws import ec2
 
-from components.access import Access, AccessArgs, AccessValues
+from components.access import Access, AccessArgs, AccessValues, Boundary, BoundaryArgs
 from components.audit import Audit, AuditArgs, AuditValues
 from components.base import Component
 from components.cache import Cache, CacheArgs, CacheValues
@@ -29,7 +29,10 @@ from components.storage import Storage, StorageArgs, StorageValues
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentArgs:
-    """The values of one environment. ``label`` is its name for people; ``zones`` are full names, as ``eu-west-1a``."""
+    """The values of one environment. ``label`` is its name for people; ``zones`` are full names, as ``eu-west-1a``.
+
+    ``github_arn`` is GitHub's identity provider, where the account has one that is not this environment's.
+    """
 
     label: str
     account_id: str
@@ -49,6 +52,7 @@ class EnvironmentArgs:
     ingress: IngressValues
     access: AccessValues
     observability: ObservabilityValues
+    github_arn: str | None = None
 
 
 class Environment(Component):
@@ -57,6 +61,9 @@ class Environment(Component):
     def __init__(self, name: str, args: EnvironmentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args.tags, opts)
         self.args = args
+        self.boundary = Boundary(
+            name, BoundaryArgs(tags=args.tags, account_id=args.account_id, region=args.region), self.options()
+        )
         self.keys = self._keys()
         self.network = self._network()
         self.storage = self._storage()
@@ -136,6 +143,7 @@ class Environment(Component):
                 region=args.region,
                 zones=args.zones,
                 logs_key_arn=self.keys.logs_key_arn,
+                permissions_boundary_arn=self.boundary.arn,
                 **vars(args.network),
             ),
             self.options(),
@@ -159,6 +167,7 @@ class Environment(Component):
                 region=args.region,
                 key_arn=self.keys.logs_key_arn,
                 access_logs_bucket_name=self.storage.logs_bucket_name,
+                permissions_boundary_arn=self.boundary.arn,
                 **vars(args.audit),
             ),
             self.options(),
@@ -211,6 +220,7 @@ class Environment(Component):
                 client_security_group_ids=[self.service_group.id],
                 key_arn=self.keys.data_key_arn,
                 database_name=self.name.replace("-", "_"),
+                permissions_boundary_arn=self.boundary.arn,
                 **vars(args.database),
             ),
             self.options(),
@@ -245,6 +255,7 @@ class Environment(Component):
                 public_subnet_ids=self.network.public_subnet_ids,
                 private_subnet_ids=self.network.private_subnet_ids,
                 logs_bucket_name=self.storage.logs_bucket_name,
+                logs_key_arn=self.keys.logs_key_arn,
                 **vars(args.ingress),
             ),
             self.options(),
@@ -272,6 +283,7 @@ class Environment(Component):
                 secret_arns=self._secret_arns(),
                 key_arn=self.keys.data_key_arn,
                 logs_key_arn=self.keys.logs_key_arn,
+                permissions_boundary_arn=self.boundary.arn,
                 **vars(values),
             ),
             self.options(),
@@ -293,6 +305,8 @@ class Environment(Component):
                 database_resource_id=self.database.resource_id,
                 key_arn=self.keys.data_key_arn,
                 secret_arns=self._secret_arns(),
+                boundary_arn=self.boundary.arn,
+                github_arn=args.github_arn,
                 **vars(args.access),
             ),
             self.options(),

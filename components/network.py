@@ -46,6 +46,7 @@ class NetworkArgs(NetworkValues):
     region: str
     zones: tuple[str, ...]
     logs_key_arn: pulumi.Input[str]
+    permissions_boundary_arn: pulumi.Input[str] | None = None
 
 
 class Network(Component):
@@ -244,6 +245,7 @@ class Network(Component):
                     "Condition": {"StringEquals": {"aws:SourceAccount": self.vpc.owner_id}, "ArnLike": {"aws:SourceArn": logs}},
                 }
             ),
+            permissions_boundary=self.args.permissions_boundary_arn,
             tags=self.named("traffic"),
             opts=self.options(),
         )

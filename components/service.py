@@ -70,6 +70,7 @@ class ServiceArgs(ServiceValues):
     secret_arns: Mapping[str, pulumi.Input[str]]
     key_arn: pulumi.Input[str]
     logs_key_arn: pulumi.Input[str]
+    permissions_boundary_arn: pulumi.Input[str] | None = None
 
 
 class Service(Component):
@@ -135,6 +136,7 @@ class Service(Component):
                     },
                 }
             ),
+            permissions_boundary=self.args.permissions_boundary_arn,
             tags=self.named(role),
             opts=self.options(),
         )

@@ -51,6 +51,7 @@ TOLD_TO_SERVICES = ("ASSET_BUCKET", "JOB_QUEUE_URL", "PORT", "RELEASE", "AWS_REG
 """The variables that every service finds in its environment anyway."""
 SMALLEST_SUBNET = 28  # AWS's limit: 16 addresses
 KINDS_OF_SUBNETS = 3
+MOST_HOSTS = 5  # values that the conditions of a listener rule take
 
 
 class Network(Area):
@@ -296,6 +297,9 @@ class Ingress(Area):
             partners = [partner.hosts for partner in self.partners.values() if partner.has("hosts")]
             if again := repeated((self.domain, *(host for hosts in partners for host in hosts))):
                 yield ("partners",), f"{again} stands there more than once", "give each host to one alone"
+            if (count := 1 + sum(map(len, partners))) > MOST_HOSTS:
+                what = f"the load balancer would answer to {count} names, and one of its rules takes {MOST_HOSTS}"
+                yield ("partners",), what, "let partners share a host"
 
 
 class Access(Area):

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pulumi_aws as aws
-from components.observability import ObservabilityValues
 from pulumi import ResourceOptions
 
 from components.access import AccessValues
@@ -19,6 +18,7 @@ from components.flags import FlagsValues
 from components.ingress import IngressValues
 from components.keys import KeysValues
 from components.network import NetworkValues
+from components.observability import ObservabilityValues
 from components.queue import QueueValues
 from components.service import ServiceValues
 from components.storage import StorageValues

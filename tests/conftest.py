@@ -9,6 +9,7 @@ import pytest
 
 from isostack.localcloud.client import Cloud
 from isostack.localcloud.server import LocalCloud
+from tests.containers.engine import Docker, NoEngine, docker_engine
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +26,15 @@ def cloud(local_cloud: LocalCloud) -> Cloud:
     """An account of its own in the local cloud, so that no test sees what another makes."""
     account = str(random.SystemRandom().randrange(10**11, 10**12))
     return Cloud(local_cloud.ensure().url, account_id=account)
+
+
+@pytest.fixture(scope="session")
+def docker() -> Iterator[Docker]:
+    """A Docker engine. Others may use it at the same time: what a test makes there has a name of its own."""
+    try:
+        context = docker_engine()
+        engine = context.__enter__()
+    except NoEngine as error:
+        pytest.skip(f"no Docker engine: {error}")
+    yield engine
+    context.__exit__(None, None, None)

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from isostack.engine.provider import ProviderError, ResourceGone
@@ -98,7 +98,7 @@ class DockerEngine:
         except ProviderError as error:
             raise ProviderError(f"image {name} is not on {self} and could not be pulled: {error}") from error
 
-    def build(self, name: str, archive: BinaryIO, dockerfile: str, **options: Any) -> None:
+    def build(self, name: str, archive: IO[bytes], dockerfile: str, **options: Any) -> None:
         """Build an image from a context in a tar file; ``options`` as ``docker.APIClient.build`` takes them."""
         known = {key: value for key, value in options.items() if value not in (None, {}, [])}
         given: dict[str, Any] = {"rm": True, **known, "use_config_proxy": False}
@@ -162,8 +162,8 @@ def _usual_address(environment: Mapping[str, str]) -> str:
 def _credentials(entries: Any) -> dict[str, dict[str, str]]:
     """What a program gives as ``registryAuth``, by the registry's host name."""
     found = {}
-    for entry in entries:
-        entry = {key.replace("_", "").lower(): value for key, value in entry.items()}  # a plain dictionary has Python's names
+    for given in entries:
+        entry = {key.replace("_", "").lower(): value for key, value in given.items()}  # a plain dictionary has Python's names
         if entry.get("configfile") or entry.get("configfilecontent"):
             raise BadInput("provider docker: registry_auth.config_file is not read here; give username and password instead")
         if entry.get("username") and not entry.get("authdisabled"):

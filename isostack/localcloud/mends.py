@@ -1,7 +1,7 @@
 """What moto 5.2.5 gets wrong and a program would notice, mended: one named function each.
 
 Runs inside the local cloud's process, when moto has loaded a service's modules. Bucket policies and databases, which need more
-than a few lines, have modules of their own.
+than a few lines, have modules of their own, as has ElastiCache.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from functools import cache, partial
 from inspect import signature
 from operator import itemgetter
 from typing import Any
+
+from isostack.localcloud.caches import mend_caches
 
 
 def mend_what_is_loaded() -> None:
@@ -171,6 +173,7 @@ def _after(look: Callable[..., Any], act: Callable[..., Any]) -> Callable[..., A
 
 _MENDS: dict[str, tuple[Callable[[], None], ...]] = {
     "moto.appconfig.models": (_list_configurations, _miss_configurations_politely),
+    "moto.elasticache.models": (mend_caches,),
     "moto.ec2.models": (_resize_prefix_lists, _forget_deleted_prefix_lists),
     "moto.wafv2.models": (
         _replace_whole_web_acls,

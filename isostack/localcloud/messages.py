@@ -1,4 +1,7 @@
-"""The messages that wait in a queue of the local cloud, without receiving them. Runs inside the local cloud's process."""
+"""The messages that wait in a queue of the local cloud, seen and removed without receiving them.
+
+Runs inside the local cloud's process.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,22 @@ def waiting(arn: str) -> list[dict[str, Any]]:
 
     A message that somebody has received and not yet deleted is among them: it would be delivered again.
     """
+    queue = _queue(arn)
+    return [_plain(message) for message in queue._messages] if queue else []
+
+
+def drop(arn: str) -> None:
+    """Empty a queue; unlike AWS's PurgeQueue as often as one likes."""
+    if queue := _queue(arn):
+        queue._messages.clear()
+        queue._pending_messages.clear()
+
+
+def _queue(arn: str) -> Any:
     from moto.sqs.models import sqs_backends
 
     _, _, _, region, account, name = arn.split(":")
-    queue = sqs_backends[account][region].queues.get(name)
-    messages = list(queue._messages) if queue else []
-    return [_plain(message) for message in messages]
+    return sqs_backends[account][region].queues.get(name)
 
 
 def _plain(message: Any) -> dict[str, Any]:

@@ -154,6 +154,10 @@ class LocalCloud:
         found: list[dict[str, Any]] = json.loads(self._ask(self._running(), "GET", f"/isostack/messages?queue={queue_arn}"))
         return found
 
+    def drop_messages(self, queue_arn: str) -> None:
+        """Empty a queue."""
+        self._ask(self._running(), "DELETE", f"/isostack/messages?queue={queue_arn}")
+
     def keep_database(self, arn: str, copy: str) -> tuple[str, int]:
         """Keep a copy of a real database under a name, whatever becomes of the cloud: its digest and its bytes.
 

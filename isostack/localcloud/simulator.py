@@ -6,7 +6,7 @@ this process connects to loopback addresses only. Starting, finding and ending i
 :mod:`isostack.localcloud.server`; counting what there is, of :mod:`isostack.localcloud.inventory`.
 
 Beside AWS's calls it answers ``GET /isostack/identity`` (``{"identity", "pid"}``), ``GET /isostack/resources`` (a
-count by service, of one account where ``?account=`` says so), ``GET /isostack/messages?queue=ARN``, and ``POST
+count by service, of one account where ``?account=`` says so), ``GET`` and ``DELETE /isostack/messages?queue=ARN``, and ``POST
 /isostack/databases`` (``{"do": "keep" | "bring_back" | "drop", …}``: the arguments of :class:`Databases`' method of that
 name; 409 with ``{"error"}`` where it fails).
 """
@@ -44,7 +44,7 @@ from isostack.localcloud.database_server import DatabaseError
 from isostack.localcloud.databases import Databases, give_rds_real_databases
 from isostack.localcloud.inventory import resources
 from isostack.localcloud.mends import mend_what_is_loaded
-from isostack.localcloud.messages import waiting
+from isostack.localcloud.messages import drop, waiting
 
 RESERVED_ACCOUNT = "000000000000"
 """The account that holds the cloud's identity; users never see it."""
@@ -89,7 +89,10 @@ class Simulator:
                 page = resources(RESERVED_ACCOUNT, account)
         elif path == "/isostack/messages":
             with self._one_at_a_time:
-                page = waiting(parse_qs(environ["QUERY_STRING"])["queue"][0])
+                queue = parse_qs(environ["QUERY_STRING"])["queue"][0]
+                if environ["REQUEST_METHOD"] == "DELETE":
+                    drop(queue)
+                page = waiting(queue)
         elif path == "/isostack/databases":
             asked = json.loads(environ["wsgi.input"].read())
             acts = {"keep": _databases().keep, "bring_back": _databases().bring_back, "drop": _databases().drop}

@@ -158,7 +158,7 @@ def _save_queue(store: Store, context: Context) -> dict[str, Any]:
 
 def _load_queue(store: Store, context: Context, facts: dict[str, Any]) -> None:
     sqs, url = store.cloud.client("sqs"), store.known["url"]
-    sqs.purge_queue(QueueUrl=url)
+    context.local_cloud.drop_messages(store.known["arn"])
     for message in json.loads((context.folder / facts["file"]).read_text()):
         sqs.send_message(QueueUrl=url, **_request_of(message))
 

@@ -235,7 +235,7 @@ class Playgrounds:
     def _put_back(self, record: Record, manifest: Manifest, sink: Sink) -> None:
         loaded = self._state(names.stack_of(record.name))
         snapshots = self.snapshots(record.name)
-        snapshots.put_back(manifest, loaded.snapshot, loaded.secrets, lambda what: sink(Phase(f"putting back {what}")))
+        snapshots.put_back(manifest, loaded.snapshot, self.store.keyring, lambda what: sink(Phase(f"putting back {what}")))
 
     def _mend_state(self, stack: str, sink: Sink) -> None:
         """Put a state that cannot be read aside, and go on from the one before it, or from none."""

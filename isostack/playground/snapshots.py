@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isostack.engine.files import make_folder, problem, write_whole
+from isostack.engine.store import StackSecrets
 from isostack.errors import BadInput, OperationFailed
 from isostack.playground import data
 from isostack.playground.records import now
 
 if TYPE_CHECKING:
+    from isostack.engine.secrets import Keyring
     from isostack.engine.state import Snapshot as State
     from isostack.localcloud.provider import LocalCloudHost
     from isostack.localcloud.server import LocalCloud
@@ -32,7 +34,10 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a snapshot holds. ``stores`` are facts by URN; ``files`` are SHA-256 digests by relative path; ``bytes`` in all."""
+    """What a snapshot holds. ``stores`` are facts by URN; ``files`` are SHA-256 digests by relative path; ``bytes`` in all.
+
+    ``secrets`` is the salt that its secrets are sealed with: it outlives the state that it was taken of.
+    """
 
     label: str
     playground: str
@@ -40,6 +45,7 @@ class Manifest:
     parameters: str
     release: str
     bytes: int
+    secrets: dict[str, str] = field(default_factory=dict)
     stores: dict[str, dict[str, Any]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
 
@@ -74,7 +80,7 @@ class Snapshots:
                 return manifest
         raise BadInput(f"{self._playground} has no snapshot {label!r}; there are {', '.join(m.label for m in found)}")
 
-    def take(self, label: str, state: State, exported: str, sealer: data.Sealer, progress: Callable[[str], None]) -> Manifest:
+    def take(self, label: str, state: State, exported: str, sealer: StackSecrets, progress: Callable[[str], None]) -> Manifest:
         """Keep everything under a label, in place of an older one of that name.
 
         Raises BadInput for a label that is none, and OperationFailed where something cannot be kept; there is then no new
@@ -91,7 +97,7 @@ class Snapshots:
                 progress(f"{kind.word} {store.resource.urn.rpartition('::')[2]}")
                 stores[store.resource.urn] = {"kind": kind.word, **kind.save(store, context)}
             write_whole(draft / "state.json", exported.encode())
-            manifest = self._manifest(label, state, draft, stores)
+            manifest = self._manifest(label, state, draft, stores, sealer)
             write_whole(draft / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
             self._put_in_place(draft, label)
         except OSError as error:
@@ -112,11 +118,11 @@ class Snapshots:
                 raise OperationFailed(f"snapshot {manifest.label} is damaged ({name}){self._others(manifest)}")
         return folder
 
-    def put_back(self, manifest: Manifest, state: State, sealer: data.Sealer, progress: Callable[[str], None]) -> None:
+    def put_back(self, manifest: Manifest, state: State, keyring: Keyring, progress: Callable[[str], None]) -> None:
         """Give the stores of a stack that is up the content that they had. Raises OperationFailed, with nothing changed,
         where the snapshot is damaged."""
         folder = self.check(manifest)
-        context = data.Context(folder, "", self._local_cloud, sealer)
+        context = data.Context(folder, "", self._local_cloud, StackSecrets(keyring, manifest.secrets))
         # Databases check their copies themselves, so they come first: where one is damaged, nothing else has changed.
         found = sorted(data.stores(state, self._host), key=lambda pair: pair[0].word != "database")
         for kind, store in found:
@@ -135,7 +141,11 @@ class Snapshots:
             self._drop(self.folder / manifest.label, manifest.stores)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _manifest(self, label: str, state: State, draft: Path, stores: dict[str, dict[str, Any]]) -> Manifest:
+    def _manifest(
+        self, label: str, state: State, draft: Path, stores: dict[str, dict[str, Any]], sealer: StackSecrets
+    ) -> Manifest:
+        for path in draft.rglob("*"):
+            path.chmod(0o700 if path.is_dir() else 0o600)
         files = {str(path.relative_to(draft)): _digest(path) for path in sorted(draft.rglob("*")) if path.is_file()}
         size = sum(path.stat().st_size for path in draft.rglob("*") if path.is_file())
         size += sum(facts["bytes"] for facts in stores.values() if facts["kind"] == "database")
@@ -146,6 +156,7 @@ class Snapshots:
             parameters=state.metadata.parameter_version,
             release=_release(state),
             bytes=size,
+            secrets=sealer.state if any("sealed" in facts for facts in stores.values()) else {},
             stores=stores,
             files=files,
         )

@@ -28,7 +28,7 @@ def fill(yard: Yard, name: str, mark: str) -> None:
     for body in (b"first", mark.encode()):
         s3.put_object(Bucket=values["BUCKET"], Key="a/b.txt", Body=body, ContentType="text/x-mark", Metadata={"by": "ana"})
     s3.put_object_tagging(Bucket=values["BUCKET"], Key="a/b.txt", Tagging={"TagSet": [{"Key": "kind", "Value": mark}]})
-    yard.client("sqs").purge_queue(QueueUrl=values["QUEUE_URL"])
+    yard.local_cloud.drop_messages(_arn(yard, values["QUEUE_URL"]))
     attributes: Any = {"n": {"DataType": "Number", "StringValue": "7"}, "b": {"DataType": "Binary", "BinaryValue": b"\x00\xff"}}
     yard.client("sqs").send_message(QueueUrl=values["QUEUE_URL"], MessageBody=f"<{mark}&>", MessageAttributes=attributes)
     yard.client("secretsmanager").put_secret_value(SecretId=outputs["secret"], SecretString=f"secret {mark}")

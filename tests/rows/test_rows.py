@@ -73,12 +73,17 @@ class Life:
 
 
 @pytest.fixture
-def live(cloud: Any) -> Any:
+def live(request: pytest.FixtureRequest) -> Any:
     @contextmanager
     def start(case: Case) -> Iterator[Life]:
-        provider = LocalCloudProvider(cloud, {})
-        needs: list[Life] = []
         references: dict[str, dict[str, Any]] = {}
+        if case.token.startswith("docker:"):
+            docker = request.getfixturevalue("docker")
+            provider = LocalCloudProvider(docker.connect(), {})
+            references["engine"] = docker.references()
+        else:
+            provider = LocalCloudProvider(request.getfixturevalue("cloud"), {})
+        needs: list[Life] = []
         try:
             for name, need in case.needs.items():
                 life = Life(provider, Case(token=need.type, inputs=need.inputs), references).create()

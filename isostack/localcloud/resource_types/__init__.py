@@ -20,6 +20,7 @@ MODULES = {
     "ec2": "ec2",
     "ecr": "ecr",
     "ecs": "ecs",
+    "elasticache": "elasticache",
     "iam": "iam",
     "index": "index",
     "kms": "kms",

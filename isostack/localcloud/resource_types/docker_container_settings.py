@@ -64,7 +64,7 @@ _DEVICE_RATES = {
     "deviceWriteBps": "BlkioDeviceWriteBps",
     "deviceWriteIops": "BlkioDeviceWriteIOps",
 }
-_UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}  # noqa: RUF001 - Go writes it so
+_UNITS = {"ns": 1, "us": 10**3, "µs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
 _HEALTH_DURATIONS = {
     "interval": "Interval",
     "startInterval": "StartInterval",
@@ -252,7 +252,7 @@ def _device_requests(given: Properties) -> list[Properties]:
 
 def nanoseconds(duration: str) -> int:
     """A duration as Go writes it (``1m30s``, ``500ms``) in nanoseconds. Raises ProviderError."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)", duration)  # noqa: RUF001 - Go writes it so
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)", duration)
     if duration != "0" and "".join(number + unit for number, unit in parts) != duration:
         raise ProviderError(f"healthcheck: {duration!r} is no duration; write 500ms, 30s or 1m30s")
     return round(sum(float(number) * _UNITS[unit] for number, unit in parts))
@@ -322,9 +322,7 @@ def _nested(config: Properties, host: Properties) -> Properties:
         "restart": host["RestartPolicy"].get("Name") or "no",
         "mounts": [_mount_of(item) for item in host.get("Mounts") or []],
         "volumes": [_volume_of(item) for item in host.get("Binds") or []],
-        "ulimits": [
-            {"name": item["Name"], "soft": item["Soft"], "hard": item["Hard"]} for item in host.get("Ulimits") or []
-        ],
+        "ulimits": [{"name": item["Name"], "soft": item["Soft"], "hard": item["Hard"]} for item in host.get("Ulimits") or []],
     }
 
 

@@ -52,7 +52,7 @@ class BuildContext:
         for name, path in self._files():
             entry = hashlib.sha256(name.encode() + b"\0" + oct(_mode(path)).encode() + b"\0")
             if path.is_symlink():
-                entry.update(b"->" + os.readlink(path).encode())
+                entry.update(b"->" + path.readlink().as_posix().encode())
             elif path.is_file():
                 entry.update(_read(path))
             whole.update(entry.digest())

@@ -17,9 +17,7 @@ _IPAM = {"subnet": "Subnet", "gateway": "Gateway", "ipRange": "IPRange", "auxAdd
 
 
 def _create_network(engine: DockerEngine, inputs: Properties) -> str:
-    pools = [
-        {theirs: pool[ours] for ours, theirs in _IPAM.items() if pool.get(ours)} for pool in inputs.get("ipamConfigs") or []
-    ]
+    pools = [{theirs: pool[ours] for ours, theirs in _IPAM.items() if pool.get(ours)} for pool in inputs.get("ipamConfigs") or []]
     made = engine.api.create_network(
         inputs["name"],
         driver=inputs.get("driver") or "bridge",
