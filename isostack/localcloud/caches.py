@@ -195,6 +195,9 @@ def _creating_group(create: Callable[..., Any]) -> Callable[..., Any]:
         group = create(self, **named)
         group.port = int(group.port)
         _spread(group, self.region_name)
+        for shard in group.node_groups:
+            if "reader_endpoint_address" in shard:
+                shard["reader_endpoint"] = {"address": shard["reader_endpoint_address"], "port": group.port}
         if not named["node_group_configuration"]:
             replicas = named["replicas_per_node_group"]
             _set_replicas(group, (named["num_cache_clusters"] or 1) - 1 if replicas is None else replicas)

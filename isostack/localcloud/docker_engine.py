@@ -49,8 +49,7 @@ class DockerEngine:
         from docker.errors import DockerException
 
         try:
-            if self.address.startswith("unix://"):
-                _knock(self.address.removeprefix("unix://"))
+            _knock(self.address)
             client = _client(self.address.replace("tcp://", "http://"), self.credentials)
         except OSError as error:
             raise OperationFailed(f"no Docker engine answers at {self.address} ({error.strerror or error}): {INSTEAD}") from error
@@ -173,11 +172,16 @@ def _credentials(entries: Any) -> dict[str, dict[str, str]]:
     return found
 
 
-def _knock(path: str) -> None:
-    """Raise an OSError that says why nothing can be reached at a socket; the SDK's wraps it four times."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
-        knocking.settimeout(_ANSWER_SECONDS)
-        knocking.connect(path)
+def _knock(address: str) -> None:
+    """Raise an OSError that says why nothing can be reached at an address; the SDK wraps it four times."""
+    scheme, _, place = address.partition("://")
+    if scheme == "unix":
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knocking:
+            knocking.settimeout(_ANSWER_SECONDS)
+            knocking.connect(place)
+    elif scheme != "npipe":
+        parts = urlsplit(f"http://{place}")
+        socket.create_connection((parts.hostname or "", parts.port or 2375), _ANSWER_SECONDS).close()
 
 
 def _client(base_url: str, credentials: Mapping[str, Mapping[str, str]]) -> APIClient:

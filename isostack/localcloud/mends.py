@@ -59,6 +59,45 @@ def _forget_deleted_prefix_lists() -> None:
 
 
 @cache
+def _tag_new_dhcp_options() -> None:
+    """moto ignores the tags that a create call gives."""
+    from moto.ec2.responses.dhcp_options import DHCPOptions
+
+    create = DHCPOptions.create_dhcp_options
+
+    def create_and_tag(self: Any) -> Any:
+        before = set(self.ec2_backend.dhcp_options_sets)
+        answer = create(self)
+        tags = self._parse_tag_specification().get("dhcp-options", {})
+        for id_ in self.ec2_backend.dhcp_options_sets.keys() - before:
+            self.ec2_backend.dhcp_options_sets[id_].add_tags(tags)
+        return answer
+
+    DHCPOptions.create_dhcp_options = create_and_tag  # type: ignore[method-assign]  # that is what mends it
+
+
+@cache
+def _take_composite_alarms() -> None:
+    """moto keeps composite alarms like others, but has no call that makes one, and does not show their rules."""
+    from moto.cloudwatch.models import Alarm
+    from moto.cloudwatch.responses import CloudWatchResponse
+
+    shown: Any = Alarm
+    shown.alarm_rule = property(lambda alarm: alarm.rule)
+    answers: Any = CloudWatchResponse
+
+    def put_composite_alarm(self: Any) -> Any:
+        answer = self.put_metric_alarm()
+        alarm = self.cloudwatch_backend.alarms[self._get_param("AlarmName")]
+        alarm.actions_suppressor = self._get_param("ActionsSuppressor")
+        alarm.actions_suppressor_extension_period = self._get_param("ActionsSuppressorExtensionPeriod")
+        alarm.actions_suppressor_wait_period = self._get_param("ActionsSuppressorWaitPeriod")
+        return answer
+
+    answers.put_composite_alarm = put_composite_alarm
+
+
+@cache
 def _replace_whole_web_acls() -> None:
     """An update sets everything that can be set; moto keeps what the call leaves out, and rules that an empty list ends."""
     from moto.wafv2.models import FakeRuleGroup, FakeWebACL
@@ -171,10 +210,29 @@ def _after(look: Callable[..., Any], act: Callable[..., Any]) -> Callable[..., A
     return look_and_act
 
 
+@cache
+def _reset_parameters() -> None:
+    """moto has no ResetDBParameterGroup."""
+    from moto.core.responses import ActionResult
+    from moto.rds.responses import RDSResponse
+
+    def reset_db_parameter_group(self: Any) -> ActionResult:
+        group = self.backend.describe_db_parameter_groups({"db_parameter_group_name": self.params["DBParameterGroupName"]})[0]
+        if self.params.get("ResetAllParameters"):
+            group.parameters.clear()
+        for parameter in self.params.get("Parameters") or []:
+            group.parameters.pop(parameter["ParameterName"], None)
+        return ActionResult({"DBParameterGroupName": group.name})
+
+    RDSResponse.reset_db_parameter_group = reset_db_parameter_group  # type: ignore[attr-defined]  # that is what mends it
+
+
 _MENDS: dict[str, tuple[Callable[[], None], ...]] = {
     "moto.appconfig.models": (_list_configurations, _miss_configurations_politely),
+    "moto.cloudwatch.models": (_take_composite_alarms,),
     "moto.elasticache.models": (mend_caches,),
-    "moto.ec2.models": (_resize_prefix_lists, _forget_deleted_prefix_lists),
+    "moto.rds.models": (_reset_parameters,),
+    "moto.ec2.models": (_resize_prefix_lists, _forget_deleted_prefix_lists, _tag_new_dhcp_options),
     "moto.wafv2.models": (
         _replace_whole_web_acls,
         _protect_with_one_web_acl,

@@ -194,9 +194,11 @@ class LocalCloudProvider:
     def planned(self, type_: str, inputs: PropertyMap, old_outputs: PropertyMap | None, changed: Iterable[str]) -> PropertyMap:
         row = _row(type_)
         given = {key: value for key, value in inputs.items() if key != DEFAULTS_KEY}
+        blocks = _blocks_to_come(row, given)
         if old_outputs is None:
-            return {**dict.fromkeys((*row.computed, *row.sticky), UNKNOWN), **given}
-        return {**old_outputs, **dict.fromkeys(row.volatile, UNKNOWN), **given}
+            return {**dict.fromkeys((*row.computed, *row.sticky), UNKNOWN), **given, **blocks}
+        blocks |= {key: old_outputs[key] for key in blocks.keys() - {*changed} if key in old_outputs}
+        return {**old_outputs, **dict.fromkeys(row.volatile, UNKNOWN), **given, **blocks}
 
     # -- acting -----------------------------------------------------------------------------------------------------
 
@@ -340,6 +342,17 @@ def _read(row: ResourceType, cloud: Cloud, id_: str, known: PropertyMap) -> Prop
 
 def _without_defaults(inputs: PropertyMap) -> PropertyMap:
     return {key: value for key, value in inputs.items() if key != DEFAULTS_KEY}
+
+
+def _blocks_to_come(row: ResourceType, given: PropertyMap) -> PropertyMap:
+    """The blocks in which the cloud adds something (``ports.external``), with UNKNOWN for it."""
+    blocks: PropertyMap = {}
+    for path in row.computed:
+        block, _, key = path.partition(".")
+        if key and isinstance(given.get(block), list):
+            items = blocks.get(block, given[block])
+            blocks[block] = [{key: UNKNOWN, **item} if isinstance(item, dict) else item for item in items]
+    return blocks
 
 
 def _keeps_given_name(row: ResourceType, inputs: PropertyMap, changed: set[str]) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 from isostack.engine.state import ResourceState
 from isostack.engine.store import Store
+from isostack.engine.values import plain
 from isostack.localcloud.client import Cloud
 from isostack.localcloud.server import LocalCloud
 from tests.command_line import CommandLine, Ran
@@ -47,9 +48,12 @@ class Shop:
             f"config:\n  isostack:environment: {environment}\n  isostack:parameters: {version}\n"
         )
 
-    def change(self, version: str, *changes: tuple[str, str]) -> None:
-        """A new version of the newest parameters, with one text in the place of another."""
+    def draft(self, version: str) -> None:
+        """A new version of the parameters, like the newest; it can be edited, since nobody has published it."""
         self.done("parameters", "new", version)
+
+    def edit(self, version: str, *changes: tuple[str, str]) -> None:
+        """Put one text in the place of another, in a draft. Each must be there once."""
         file = self.root / f"stacks/parameter_sets/{version}.yaml"
         text = file.read_text()
         for before, after in changes:
@@ -65,11 +69,18 @@ class Shop:
     def client(self, service: str, account: str) -> Any:
         return Cloud(self.local_cloud.ensure().url, "eu-west-1", account).client(service)
 
-    def steps(self, environment: str) -> dict[str, set[str]]:
-        """What a preview would do, by logical name of the resource, without what stays as it is."""
-        lines = self("preview", environment).out.splitlines()
-        del lines
-        raise NotImplementedError
+    def known(self, environment: str) -> dict[str, tuple[str, Any]]:
+        """Id and inputs of everything that an environment has, by type and logical name; secrets in the clear."""
+        return {
+            f"{r.type} {r.urn.rpartition('::')[2]}": (r.id, {k: v for k, v in plain(r.inputs).items() if k != "__defaults"})
+            for r in self.resources(environment)
+        }
+
+
+def changed(before: dict[str, tuple[str, Any]], after: dict[str, tuple[str, Any]]) -> set[str]:
+    """The logical names of what is new, gone, another one, or has other inputs."""
+    names = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    return {name.partition(" ")[2] for name in names}
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 from isostack.engine.provider import ProviderError
-from isostack.localcloud.resource_types import cloudwatch_events, cloudwatch_logs
+from isostack.localcloud.resource_types import cloudwatch_composite, cloudwatch_events, cloudwatch_logs
 from isostack.localcloud.resource_types.row import (
     AutoName,
     Created,
@@ -222,6 +222,7 @@ RESOURCE_TYPES = (
         absent=("ResourceNotFound", "DashboardNotFoundError"),
         adopts=True,
     ),
+    *cloudwatch_composite.RESOURCE_TYPES,
     *cloudwatch_logs.RESOURCE_TYPES,
     *cloudwatch_events.RESOURCE_TYPES,
 )

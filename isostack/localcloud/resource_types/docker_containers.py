@@ -266,7 +266,7 @@ RESOURCE_TYPES = (
         complete=_complete,
         required=("image",),
         replace_on=_REPLACING,
-        computed=("bridge", "containerLogs", "exitCode", "networkDatas"),
+        computed=("bridge", "containerLogs", "exitCode", "networkDatas", "ports.external", "ports.ip", "ports.protocol"),
         volatile=("exitCode", "networkDatas"),
         sticky=(
             *("cgroupnsMode", "command", "entrypoints", "envs", "healthcheck", "hostname", "init", "ipcMode", "labels"),

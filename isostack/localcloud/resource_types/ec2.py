@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from isostack.localcloud.resource_types import (
     ec2_addresses,
+    ec2_dhcp,
     ec2_endpoints,
     ec2_flow_logs,
     ec2_gateways,
@@ -33,6 +34,7 @@ RESOURCE_TYPES = (
     *ec2_endpoints.RESOURCE_TYPES,
     *ec2_flow_logs.RESOURCE_TYPES,
     *ec2_prefix_lists.RESOURCE_TYPES,
+    *ec2_dhcp.RESOURCE_TYPES,
     *ec2_peering.RESOURCE_TYPES,
     *ec2_images.RESOURCE_TYPES,
     *ec2_instances.RESOURCE_TYPES,

@@ -247,7 +247,8 @@ def _read_user(cloud: Cloud, id_: str, known: Properties) -> Properties | None:
     if user["Status"] == "deleting":
         return None
     authentication = user.get("Authentication") or {}
-    kind = {"no-password": "no-password-required"}.get(authentication.get("Type"), authentication.get("Type"))
+    kind = str(authentication.get("Type", ""))
+    kind = {"no-password": "no-password-required"}.get(kind, kind)
     mode = {"passwordCount": authentication.get("PasswordCount") or 0, "type": kind}
     if passwords := (known.get("authenticationMode") or {}).get("passwords"):
         mode["passwords"] = passwords

@@ -221,12 +221,12 @@ def _update(cloud: Cloud, id_: str, old: Properties, new: Properties, changed: s
 def _replicas(new: Properties, old: Properties) -> int:
     if new.get("numCacheClusters"):
         return int(new["numCacheClusters"]) - 1
-    return int(new.get("replicasPerNodeGroup", old["replicasPerNodeGroup"]))
+    return int({**old, **new}["replicasPerNodeGroup"])
 
 
 def _resize(client: Any, id_: str, old: Properties, new: Properties, changed: set[str]) -> None:
     where = {"ReplicationGroupId": id_, "ApplyImmediately": True}
-    shards = int(new.get("numNodeGroups", old["numNodeGroups"]))
+    shards = int({**old, **new}["numNodeGroups"])
     if "numNodeGroups" in changed and shards != old["numNodeGroups"]:
         ids = sorted(shard["nodeGroupId"] for shard in old["nodeGroupConfigurations"])
         removed = {"NodeGroupsToRemove": ids[shards:]} if ids[shards:] else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isostack.localcloud.resource_types import (
+    iam_account,
     iam_identity_providers,
     iam_policies,
     iam_policy_document,
@@ -15,6 +16,7 @@ RESOURCE_TYPES = (
     *iam_policies.RESOURCE_TYPES,
     *iam_users.RESOURCE_TYPES,
     *iam_identity_providers.RESOURCE_TYPES,
+    *iam_account.RESOURCE_TYPES,
 )
 
 FUNCTIONS = (

@@ -173,10 +173,8 @@ def _update_parameter_group(cloud: Cloud, id_: str, old: Properties, new: Proper
         kept = {item["ParameterName"] for item in after}
         removed = [item["ParameterName"] for item in before if item["ParameterName"] not in kept]
         if removed:
-            raise ProviderError(
-                f"ParameterGroup: the local cloud cannot reset {', '.join(removed)} of {id_}; give the value that the "
-                "engine has by default, or the group another name"
-            )
+            parameters = [{"ParameterName": name, "ApplyMethod": "pending-reboot"} for name in removed]
+            client.reset_db_parameter_group(DBParameterGroupName=id_, ResetAllParameters=False, Parameters=parameters)
         _set_parameters(client, id_, [item for item in after if item not in before])
     if "tagsAll" in changed:
         _update_tags(client, old["arn"], old, new)
@@ -312,7 +310,6 @@ RESOURCE_TYPES = (
         sets=("parameters",),
         absent=("DBParameterGroupNotFound", "DBParameterGroupNotFoundFault"),
         tagged=True,
-        limits="a parameter cannot be taken out of an existing group",
     ),
     ResourceType(
         token="aws:rds/snapshot:Snapshot",

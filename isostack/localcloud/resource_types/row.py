@@ -67,7 +67,7 @@ class ResourceType:
     replace_on: tuple[str, ...] = ()
     """Top-level properties whose change forces a replacement ("Forces new resource" in Terraform)."""
     computed: tuple[str, ...] = ()
-    """Outputs that are never inputs."""
+    """Outputs that are never inputs. A dotted path is one inside a list of blocks: ``ports.external``."""
     sticky: tuple[str, ...] = ()
     """Optional and computed in Terraform's terms: leaving such an input out changes nothing."""
     local: tuple[str, ...] = ()

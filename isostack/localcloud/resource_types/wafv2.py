@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from isostack.engine.provider import ProviderError
 from isostack.localcloud.resource_types import wafv2_sets
 from isostack.localcloud.resource_types.row import AutoName, Created, Function, Properties, ResourceType
-from isostack.localcloud.resource_types.wafv2_blocks import IN_RULE_GROUPS, IN_WEB_ACLS, rules_of_json
+from isostack.localcloud.resource_types.wafv2_blocks import IN_RULE_GROUPS, IN_WEB_ACLS, checked, rules_of_json
 from isostack.localcloud.resource_types.wafv2_sets import ABSENT, client, creation, described, ids_by_name, named, retag, tags_of
 
 if TYPE_CHECKING:
@@ -295,6 +295,7 @@ RESOURCE_TYPES = (
         update=_update_acl,
         delete=_delete_acl,
         find=_find_acl,
+        complete=checked("defaultAction", "rules"),
         name=AutoName(max_length=128),
         required=("defaultAction", "scope", "visibilityConfig"),
         replace_on=("name", "namePrefix", "scope"),
@@ -315,6 +316,7 @@ RESOURCE_TYPES = (
         update=_update_group,
         delete=_delete_group,
         find=_find_group,
+        complete=checked("rules"),
         name=AutoName(max_length=128),
         required=("capacity", "scope", "visibilityConfig"),
         replace_on=("capacity", "name", "namePrefix", "scope"),
@@ -346,6 +348,7 @@ RESOURCE_TYPES = (
         read=_read_logging,
         update=_update_logging,
         delete=_delete_logging,
+        complete=checked("loggingFilter", "redactedFields"),
         required=("logDestinationConfigs", "resourceArn"),
         replace_on=("logDestinationConfigs", "resourceArn"),
         sets=("logDestinationConfigs", "loggingFilter.filters", "loggingFilter.filters.conditions"),

@@ -1,19 +1,21 @@
 """AWS WAF's nested blocks, rules above all, between Pulumi's spelling and the API's, by the shapes of botocore's service model.
 
-Owns the few places where the two differ by more than capital letters. WAF's blocks speak by being there (``block: {}``), so an
-empty block stays.
+Owns the few places where the two differ by more than capital letters, and empty blocks: WAF's blocks speak by being there
+(``block: {}``).
 """
 
 from __future__ import annotations
 
 import re
 from base64 import b64decode
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from json import loads
 from typing import Any
 
 from isostack.engine.provider import ProviderError
+from isostack.localcloud.resource_types.row import Properties
 
 _SPELLED = {
     ("AddressField", "Identifier"): "identifiers",
@@ -24,6 +26,22 @@ _SPELLED = {
 }
 # A list of blocks with an identifier each in the API, one block with a list of identifiers in Pulumi.
 _IDENTIFIERS = {("RequestInspectionACFP", "AddressFields"), ("RequestInspectionACFP", "PhoneNumberFields")}
+
+# By which Pulumi's bridge marks every block that it has checked; so an empty block is not the same as none.
+_CHECKED: Properties = {"__defaults": []}
+
+
+def checked(*properties: str) -> Callable[[Properties], Properties]:
+    """The ``complete`` of a type whose blocks, in these properties, may be empty."""
+    return lambda inputs: {key: _marked(value) if key in properties else value for key, value in inputs.items()}
+
+
+def _marked(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_marked(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _marked(item) for key, item in value.items()} or dict(_CHECKED)
+    return value
 
 
 @dataclass(frozen=True)
@@ -40,7 +58,7 @@ class Spelling:
             return [self.to_api(shape.member, item) for item in value if item is not None]
         if kind == "structure":
             members = {self._name(shape.name, member): member for member in shape.members}
-            given = {key: item for key, item in value.items() if item not in (None, "", [])}
+            given = {key: item for key, item in value.items() if item not in (None, "", []) and key not in _CHECKED}
             for key in given.keys() - members.keys():
                 raise ProviderError(f"wafv2: {key} is not supported on the local cloud; leave it out")
             return {members[key]: self._member_to_api(shape, members[key], item) for key, item in given.items()}

@@ -50,6 +50,7 @@ question = docker.Container(
 )
 
 pulumi.export("port", web.ports[0].external)
+pulumi.export("url", web.ports[0].external.apply(lambda port: f"tcp://127.0.0.1:{int(port)}"))
 pulumi.export("ip", web.ports[0].ip)
 pulumi.export("web", web.name)
 pulumi.export("store", store.name)

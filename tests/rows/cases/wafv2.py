@@ -162,6 +162,20 @@ CASES = [
     ),
     Case(
         token="aws:wafv2/webAcl:WebAcl",
+        name="switch",
+        inputs=_ACL_INPUTS,
+        update={"defaultAction": {"block": {}}},
+        import_id="{id}/{name}/{scope}",
+    ),
+    Case(
+        token="aws:wafv2/webAcl:WebAcl",
+        name="counting",
+        inputs={**_ACL_INPUTS, "rules": [_MANAGED]},
+        update={"rules": [{**_MANAGED, "overrideAction": {"count": {}}}]},
+        import_id="{id}/{name}/{scope}",
+    ),
+    Case(
+        token="aws:wafv2/webAcl:WebAcl",
         name="json",
         inputs={
             **_ACL_INPUTS,
