@@ -54,19 +54,34 @@ class _Threads(ThreadPoolExecutor):
 
 
 def run_program(
-    project: Project, stack: str, config: StackConfig, monitor: Any, sink: Sink, *, preview: bool, parallel: int
+    project: Project,
+    stack: str,
+    config: StackConfig,
+    monitor: Any,
+    sink: Sink,
+    *,
+    preview: bool,
+    parallel: int,
+    positions: bool = False,
 ) -> None:
-    """Run the program to its end.
+    """Run the program to its end. With ``positions`` the SDK says where each resource is registered.
 
     Raises OperationFailed with one line where the program itself fails, and BadInput where a configuration value is
     missing or unfit, or where the program says so of its input (by an ``exit_code`` of 2 on what it raises; of 3: Refused).
     """
     context = contextvars.copy_context()
-    context.run(_run, project, stack, config, monitor, sink, preview, parallel)
+    context.run(_run, project, stack, config, monitor, sink, preview, parallel, positions)
 
 
 def _run(
-    project: Project, stack: str, config: StackConfig, monitor: Any, sink: Sink, preview: bool, parallel: int
+    project: Project,
+    stack: str,
+    config: StackConfig,
+    monitor: Any,
+    sink: Sink,
+    preview: bool,
+    parallel: int,
+    positions: bool,
 ) -> None:
     from pulumi.runtime import config as runtime_config
     from pulumi.runtime import settings
@@ -92,7 +107,7 @@ def _run(
     executor = _Threads(parallel + SPARE_THREADS)
     monitor.transforms.program_at_work = executor.one_more
     loop.set_default_executor(executor)
-    with _surroundings(main, project.root, sink), _without_source_positions(), _woken_by_signals(loop):
+    with _surroundings(main, project.root, sink), _source_positions(positions), _woken_by_signals(loop):
         try:
             loop.run_until_complete(_run_in_stack(main, monitor))
         except IsostackError:
@@ -223,8 +238,11 @@ def _surroundings(main: Path, root: Path, sink: Sink) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _without_source_positions() -> Iterator[None]:
+def _source_positions(wanted: bool) -> Iterator[None]:
     """The SDK walks the stack for each resource, which takes a tenth of a run; the engine keeps no source positions."""
+    if wanted:
+        yield
+        return
     from pulumi.runtime import resource
     from pulumi.runtime.proto import source_pb2
 

@@ -212,7 +212,7 @@ def _after(look: Callable[..., Any], act: Callable[..., Any]) -> Callable[..., A
 
 @cache
 def _reset_parameters() -> None:
-    """moto has no ResetDBParameterGroup."""
+    """moto has neither ResetDBParameterGroup nor ResetDBClusterParameterGroup."""
     from moto.core.responses import ActionResult
     from moto.rds.responses import RDSResponse
 
@@ -224,14 +224,62 @@ def _reset_parameters() -> None:
             group.parameters.pop(parameter["ParameterName"], None)
         return ActionResult({"DBParameterGroupName": group.name})
 
+    def reset_db_cluster_parameter_group(self: Any) -> ActionResult:
+        (group,) = self.backend.describe_db_cluster_parameter_groups(group_name=self.params["DBClusterParameterGroupName"])
+        if self.params.get("ResetAllParameters"):
+            group.parameters.clear()
+        for parameter in self.params.get("Parameters") or []:
+            group.parameters.pop(parameter["ParameterName"], None)
+        return ActionResult({"DBClusterParameterGroupName": group.name})
+
+    RDSResponse.reset_db_cluster_parameter_group = reset_db_cluster_parameter_group  # type: ignore[attr-defined]  # as below
     RDSResponse.reset_db_parameter_group = reset_db_parameter_group  # type: ignore[attr-defined]  # that is what mends it
+
+
+@cache
+def _change_event_subscriptions() -> None:
+    """moto makes and deletes RDS's event subscriptions, and changes none."""
+    from moto.core.responses import ActionResult
+    from moto.rds.responses import RDSResponse
+
+    changeable = {
+        "Enabled": "enabled",
+        "EventCategories": "event_categories",
+        "SnsTopicArn": "sns_topic_arn",
+        "SourceType": "source_type",
+    }
+
+    def asked(self: Any) -> Any:
+        return next(iter(self.backend.describe_event_subscriptions(self.params["SubscriptionName"])))
+
+    def modify_event_subscription(self: Any) -> ActionResult:
+        subscription = asked(self)
+        for parameter, attribute in changeable.items():
+            if (value := self.params.get(parameter)) is not None:
+                setattr(subscription, attribute, value)
+        return ActionResult({"EventSubscription": subscription})
+
+    def add_source_identifier_to_subscription(self: Any) -> ActionResult:
+        subscription = asked(self)
+        subscription.source_ids = [*subscription.source_ids, self.params["SourceIdentifier"]]
+        return ActionResult({"EventSubscription": subscription})
+
+    def remove_source_identifier_from_subscription(self: Any) -> ActionResult:
+        subscription = asked(self)
+        subscription.source_ids = [id_ for id_ in subscription.source_ids if id_ != self.params["SourceIdentifier"]]
+        return ActionResult({"EventSubscription": subscription})
+
+    answers: Any = RDSResponse
+    answers.modify_event_subscription = modify_event_subscription
+    answers.add_source_identifier_to_subscription = add_source_identifier_to_subscription
+    answers.remove_source_identifier_from_subscription = remove_source_identifier_from_subscription
 
 
 _MENDS: dict[str, tuple[Callable[[], None], ...]] = {
     "moto.appconfig.models": (_list_configurations, _miss_configurations_politely),
     "moto.cloudwatch.models": (_take_composite_alarms,),
     "moto.elasticache.models": (mend_caches,),
-    "moto.rds.models": (_reset_parameters,),
+    "moto.rds.models": (_change_event_subscriptions, _reset_parameters),
     "moto.ec2.models": (_resize_prefix_lists, _forget_deleted_prefix_lists, _tag_new_dhcp_options),
     "moto.wafv2.models": (
         _replace_whole_web_acls,

@@ -350,7 +350,7 @@ def _blocks_to_come(row: ResourceType, given: PropertyMap) -> PropertyMap:
     for path in row.computed:
         block, _, key = path.partition(".")
         if key and isinstance(given.get(block), list):
-            items = blocks.get(block, given[block])
+            items: list[Any] = blocks.get(block) or given[block]
             blocks[block] = [{key: UNKNOWN, **item} if isinstance(item, dict) else item for item in items]
     return blocks
 

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from isostack.engine.provider import CreatedPartially, ProviderError, Resource
-from isostack.localcloud.resource_types import rds_groups
+from isostack.localcloud.resource_types import rds_clusters, rds_events, rds_groups
 from isostack.localcloud.resource_types.rds_requests import (
     PARAMETERS,
     full_version,
@@ -495,6 +495,8 @@ RESOURCE_TYPES = (
         limits="every change is made at once; no s3Import, no new port for an existing instance; Performance Insights, "
         "domains and network types are recorded only",
     ),
+    *rds_clusters.RESOURCE_TYPES,
+    *rds_events.RESOURCE_TYPES,
     *rds_groups.RESOURCE_TYPES,
 )
 
