@@ -361,6 +361,37 @@ def status(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None
             _console().print(line, markup=False)
 
 
+@app.command()
+def parity(
+    version: Annotated[str | None, typer.Option("--version", help="The parameter set; the newest pinned one by default.")] = None,
+    as_json: Json = False,
+    cwd: Cwd = HERE,
+    debug: Debug = False,
+) -> None:
+    """Prove that the environments differ only where a table of the parameter set says so. Needs no cloud."""
+    from isostack.display import Display
+    from isostack.engine.events import Phase
+    from isostack.localcloud.provider import OfflineHost
+    from isostack.parameters import newest_pinned
+    from isostack.parity import lines, prove
+
+    project = _project(cwd)
+    chosen = version or newest_pinned(project)
+    host = OfflineHost(_local_cloud(cwd))
+    if as_json:
+        with _stdout_kept_for_the_document():
+            proof = prove(project, chosen, host, lambda what: None)
+        _print_json(proof.as_dict())
+    else:
+        display = Display(_console(), planning=True)
+        with display.running(f"Comparing the environments of {chosen} ({project.name})"):
+            proof = prove(project, chosen, host, lambda what: display(Phase(what)) if display.lively else None)
+        for line in lines(proof):
+            _console().print(line, markup=False)
+    if not proof.holds:
+        raise typer.Exit(Refused.exit_code)
+
+
 # -- the local cloud ---------------------------------------------------------------------------------------------------
 
 

@@ -125,6 +125,16 @@ def pins(project: Project) -> dict[str, str]:
     return {stack: version for stack, version in pinned.items() if version is not None}
 
 
+def newest_pinned(project: Project) -> str:
+    """The newest version that an environment pins. Raises BadInput where none pins any."""
+    pinned = set(pins(project).values())
+    with told():
+        ordered = [version for version in parameters_of(project).versions() if version in pinned]
+    if not ordered:
+        raise BadInput(f"{project.name}: no environment pins a version of the parameters that is there; name one with --version")
+    return ordered[-1]
+
+
 @contextmanager
 def told() -> Iterator[None]:
     """The module's errors for people as ours: BadInput or Refused, by their ``exit_code``."""

@@ -31,8 +31,8 @@ from isostack.errors import OperationFailed, Refused
 STACK = "graph"
 """The stack's name in every graph: it is no part of what is compared."""
 # Outputs that are text wherever they occur, by the ends of their names.
-_TEXT = re.compile(r"(^|.*[a-z])(id|Id|name|Name|url|Url|endpoint|Endpoint|address|Address|suffix|Suffix|bucket|result|zone|domain)$")
-_ARN = re.compile(r"(^|.*[a-z])(arn|Arn)$")
+_TEXT = re.compile(r"(?i)(.*[a-z])?(id|name|url|endpoint|address|suffix|bucket|result|zone|domain)")
+_ARN = re.compile(r"(?i)(.*[a-z])?arn")
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,7 @@ def record(project: Project, config: StackConfig, host: ProviderHost, *, positio
         sink=sink,
         journal=None,
         provider_config=lambda package: {},
-        make_urn=lambda type_, child, parent: make(
-            STACK, project.name, qualified_type(parent) if parent else "", type_, child
-        ),
+        make_urn=lambda type_, child, parent: make(STACK, project.name, qualified_type(parent) if parent else "", type_, child),
     )
     recorder = _Recorder(deployment, project, positions)
     with _positions(project.root) if positions else _nothing():
@@ -170,10 +168,10 @@ class _Paper:
 
 def _text(goal: Goal, key: str) -> Any:
     """A text in the place of an output that is one; else unknown."""
-    if _ARN.match(key):
+    if _ARN.fullmatch(key):
         service = goal.type.split(":")[1].partition("/")[0]
         return f"arn:aws:{service}:region:000000000000:{goal.name}/{key}"
-    return f"{goal.name}.{key}" if _TEXT.match(key) else UNKNOWN
+    return f"{goal.name}.{key}" if _TEXT.fullmatch(key) else UNKNOWN
 
 
 def _node(goal: Goal) -> Node:

@@ -150,12 +150,14 @@ def _lambda(backend: Any) -> int:
 
 
 _COUNTS: dict[str, Callable[[Any], int]] = {
+    "appconfig": _sizes("applications"),
     "cloudtrail": _sizes("trails"),
     "cloudwatch": _sizes("alarms", "dashboards", "insight_rules"),
     "dynamodb": _sizes("tables", "backups"),
     "ec2": _ec2,
     "ecr": _sizes("repositories"),
     "ecs": _ecs,
+    "elasticache": _sizes("cache_subnet_groups", "replication_groups"),
     "elbv2": _sizes("load_balancers", "target_groups"),
     "events": _events,
     "iam": _iam,
@@ -169,4 +171,5 @@ _COUNTS: dict[str, Callable[[Any], int]] = {
     "sns": _sizes("topics", "subscriptions", "applications"),
     "sqs": _sizes("queues"),
     "ssm": _ssm,
+    "wafv2": _sizes("wacls", "ip_sets", "rule_groups", "regex_pattern_sets"),
 }

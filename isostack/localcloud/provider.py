@@ -101,6 +101,16 @@ class LocalCloudHost:
         return LocalCloudProvider(cloud, default_tags)
 
 
+class OfflineHost(LocalCloudHost):
+    """What the table of types knows by itself: checks and plans, for comparing programs. Nothing is started or called."""
+
+    def endpoint(self) -> str:
+        return "http://127.0.0.1:9"  # where nothing answers
+
+    def identity(self) -> str:
+        return ""
+
+
 def _parsed(value: Any) -> Any:
     """Provider inputs arrive as JSON strings, because Pulumi's SDK serialises nested provider configuration so."""
     if isinstance(value, str):
