@@ -85,7 +85,8 @@ class Jobs(pulumi.ComponentResource):
     def __init__(self, name, opts=None, **extra):
         super().__init__("small:jobs:Jobs", name, None, opts)
         given = {"visibility_timeout_seconds": of("queue.timeout"), "message_retention_seconds": of("queue.retention"), **extra}
-        self.queue = aws.sqs.Queue(f"{name}-queue", tags={"environment": environment}, opts=pulumi.ResourceOptions(parent=self), **given)
+        options = pulumi.ResourceOptions(parent=self)
+        self.queue = aws.sqs.Queue(f"{name}-queue", tags={"environment": environment}, opts=options, **given)
 """
 
 
@@ -251,7 +252,8 @@ def test_secrets_are_compared_and_not_shown(small: Small) -> None:
     proof = small.proof(
         """
         aws.ssm.Parameter("token", type="SecureString", value=pulumi.Output.secret("mar" + "malade-" + of("label")))
-        aws.ssm.Parameter("key", type="SecureString", value=pulumi.Output.secret("jel" + "ly" if environment == "dev" else "other"))
+        jelly = "jel" + "ly" if environment == "dev" else "other"
+        aws.ssm.Parameter("key", type="SecureString", value=pulumi.Output.secret(jelly))
         """
     )
     assert explained(proof)["token.value"] == ("label",)
