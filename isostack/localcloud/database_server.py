@@ -27,6 +27,7 @@ from typing import Any
 
 HOST = "127.0.0.1"
 _ADMINISTRATOR = "isostack_admin"
+_SYSTEM_FOLDER = "isostack-databases"
 _START_SECONDS = 30.0
 _POLL_SECONDS = 0.02
 # A server of a playground need not survive the machine's power cut, and is one of several beside each other.
@@ -376,7 +377,9 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def end_strays(home: Path) -> None:
     """End the servers of a local cloud that is no longer there to do it."""
-    _end_strays(_reachable(home, _Account.of_this_process()) / "databases")
+    account = _Account.of_this_process()
+    folder = home if account.user is None else Path(tempfile.gettempdir()) / _SYSTEM_FOLDER / _name_of(home)
+    _end_strays(folder / "databases")
 
 
 def _end_strays(folder: Path) -> None:
@@ -399,14 +402,18 @@ def _reachable(home: Path, account: _Account) -> Path:
     """Where the servers' files are: in the state folder, or, for an account that cannot get there, in the system's."""
     if account.user is None:
         return home
-    place = _system_folder() / hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]
+    place = _system_folder() / _name_of(home)
     place.mkdir(mode=0o711, exist_ok=True)
     return place
 
 
+def _name_of(home: Path) -> str:
+    return hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:12]
+
+
 def _system_folder() -> Path:
     """A folder of root's in the system's temporary one, which others may pass through but not read or write."""
-    folder = Path(tempfile.gettempdir()) / "isostack-databases"
+    folder = Path(tempfile.gettempdir()) / _SYSTEM_FOLDER
     with suppress(FileExistsError):
         folder.mkdir(mode=0o711)
     status = folder.lstat()

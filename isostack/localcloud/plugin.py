@@ -20,8 +20,7 @@ from typing import Any
 
 import grpc
 from google.protobuf import any_pb2, empty_pb2, struct_pb2
-from google.rpc import status_pb2  # type: ignore[import-untyped]  # googleapis-common-protos has no types
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from isostack.engine.provider import CreatedPartially, Diff, Provider, ProviderError, ProviderHost
 from isostack.engine.values import UNKNOWN, PropertyMap, plain

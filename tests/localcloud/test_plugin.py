@@ -15,8 +15,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf import empty_pb2
-from google.rpc import status_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from isostack.engine.provider import CreatedPartially, Resource
 from isostack.engine.values import UNKNOWN, PropertyMap
