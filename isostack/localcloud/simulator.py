@@ -353,19 +353,6 @@ def _deliver_later(url: str, **options: Any) -> None:
     threading.Thread(target=deliver, daemon=True).start()
 
 
-# What nearly every environment has, in the order in which one comes up.
-_USUAL = (
-    *("iam", "sts", "s3", "ec2", "kms", "logs", "sqs"),
-    *("sns", "secretsmanager", "rds", "ecs", "elbv2", "cloudwatch", "cloudtrail"),
-)
-
-
-def _load_ahead() -> None:
-    """Import the modules of the usual services while a program is still being imported elsewhere."""
-    for service in _USUAL:
-        backends.get_backend(service)  # type: ignore[call-overload]  # one of many literals
-
-
 def main(descriptor: int) -> None:
     """Serve on the listening socket with this descriptor until the process is ended."""
     sys.addaudithook(_stay_on_this_machine)
@@ -375,7 +362,6 @@ def main(descriptor: int) -> None:
     requests.post = _deliver_later  # type: ignore[assignment]
     _remember_what_never_changes()
     server = _Server(socket.socket(fileno=descriptor), Simulator())
-    threading.Thread(target=_load_ahead, daemon=True).start()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)  # moto makes much that stays
     server.serve_forever(poll_interval=3600)
