@@ -77,7 +77,9 @@ def _reserve(connection: Connection[DictRow], cart_id: UUID) -> int:
     ).fetchall()
     if not lines:
         raise Conflict("the cart is empty")
-    short = [f"{line['quantity']} of {line['name']!r}, {line['stock']} left" for line in lines if line["stock"] < line["quantity"]]
+    short = [
+        f"{line['quantity']} of {line['name']!r}, {line['stock']} left" for line in lines if line["stock"] < line["quantity"]
+    ]
     if short:
         raise Conflict(f"not enough in stock: {'; '.join(short)}")
     connection.execute(

@@ -1,6 +1,7 @@
 """What the shop is told by its environment, read once and complete.
 
-Credentials and endpoint of AWS are not here: boto3 finds them (``AWS_ACCESS_KEY_ID`` and the like, ``AWS_ENDPOINT_URL``) by itself.
+Credentials and endpoint of AWS are not here: boto3 finds them by itself (``AWS_ACCESS_KEY_ID`` and the like,
+``AWS_ENDPOINT_URL``).
 """
 
 from __future__ import annotations
