@@ -275,12 +275,30 @@ def _change_event_subscriptions() -> None:
     answers.remove_source_identifier_from_subscription = remove_source_identifier_from_subscription
 
 
+@cache
+def _keep_queue_policies() -> None:
+    """moto drops a queue's policy whenever another attribute is set."""
+    from moto.sqs.models import Queue
+
+    patched: Any = Queue
+    set_attributes = patched._set_attributes
+
+    def set_and_keep(self: Any, attributes: dict[str, Any], now: float | None = None) -> None:
+        policy = getattr(self, "policy", None)
+        set_attributes(self, attributes, now)
+        if "Policy" not in attributes:
+            self.policy = policy
+
+    patched._set_attributes = set_and_keep
+
+
 _MENDS: dict[str, tuple[Callable[[], None], ...]] = {
     "moto.appconfig.models": (_list_configurations, _miss_configurations_politely),
     "moto.cloudwatch.models": (_take_composite_alarms,),
     "moto.elasticache.models": (mend_caches,),
     "moto.rds.models": (_change_event_subscriptions, _reset_parameters),
     "moto.ec2.models": (_resize_prefix_lists, _forget_deleted_prefix_lists, _tag_new_dhcp_options),
+    "moto.sqs.models": (_keep_queue_policies,),
     "moto.wafv2.models": (
         _replace_whole_web_acls,
         _protect_with_one_web_acl,
