@@ -1,22 +1,26 @@
 """The proof that environments differ only where a table of the parameter set says so.
 
-Two forms, both without any cloud. *Weak*: the environments' own graphs have the same resources, dependencies and options, and
-inputs that differ only where a table feeds them. *Strong*: with every table forced to one column the graphs are equal, but for
-the environments' own names; so nothing else in the program knows where it is. Graphs are :mod:`isostack.engine.graph`'s.
+All of it without any cloud. *Weak*: the environments' own graphs have the same resources, dependencies and options, and inputs
+that differ only where a table feeds them. *Strong*: with every table forced to production's column all graphs are equal, but
+for the environments' own names; and production with every table forced to another environment's column is that environment.
+So nothing in the program but the tables knows where it is. Graphs, and how two differ, are :mod:`isostack.engine.graph`'s.
 """
 
 from __future__ import annotations
 
+import gc
 import json
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from isostack.engine.graph import Graph, Node, record
-from isostack.engine.project import PINNED_KEY, Project, StackConfig
+from isostack.engine.deployment import STACK_TYPE
+from isostack.engine.graph import ABSENT, LOOK_UP, Comparison, Graph, Node, Place, compare, record, shown_path
+from isostack.engine.project import PINNED_KEY, Project, StackConfig, load_stack
 from isostack.engine.values import UNKNOWN, Secret, has_unknown
-from isostack.parameters import parameters_of, told
+from isostack.parameters import parameters_of, pins, told
 
 if TYPE_CHECKING:
     from isostack.engine.provider import ProviderHost
@@ -24,9 +28,8 @@ if TYPE_CHECKING:
 ENVIRONMENT_KEY = "isostack:environment"
 COLUMNS_KEY = "isostack:columns"
 TOGETHER = "several tables together"
-
-Place = tuple[str, str]
-"""A URN, and the path of a property of it such as ``tags.owner`` or ``ingress[0].cidrBlocks``."""
+MASKED = "[secret]"
+MANY = 2500  # resources, after which garbage is collected: the SDK leaves 0.1 MB for each, and the command collects none
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,19 @@ class Breach:
 
 @dataclass(frozen=True)
 class Proof:
-    """What came out. It holds where there is no breach."""
+    """What came out. It holds where there is no breach.
+
+    ``unseen`` are inputs that hold what only a cloud knows: what they depend on is compared, what is made of it is not.
+    ``pins`` are the versions that environments pin, for those that pin another one.
+    """
 
     version: str
     environments: tuple[str, ...]
     resources: int
     differences: tuple[Difference, ...]
     breaches: tuple[Breach, ...]
+    unseen: tuple[str, ...] = ()
+    pins: Mapping[str, str] = field(default_factory=dict)
     builds: int = 0
 
     @property
@@ -81,11 +90,18 @@ def prove(project: Project, version: str, host: ProviderHost, progress: Callable
         module = parameters_of(project)
         tables = module.load(version).tables
         names = tuple(module.ENVIRONMENTS)
-    return _Comparison(project, version, names, tables, host, progress).proof()
+    return _Prover(project, version, names, tables, host, progress).proof()
+
+
+class _Sealed:
+    """Opens no secret of a stack's file: none is needed to see what a program does with it."""
+
+    def decrypt(self, text: str) -> str:
+        return MASKED
 
 
 @dataclass
-class _Comparison:
+class _Prover:
     project: Project
     version: str
     names: tuple[str, ...]
@@ -93,8 +109,11 @@ class _Comparison:
     host: ProviderHost
     progress: Callable[[str], None]
     builds: int = 0
-    breaches: list[Breach] = field(default_factory=list)
+    breaches: dict[Breach, None] = field(default_factory=dict)  # in the order in which they were found
+    _told: set[tuple[str, Any]] = field(default_factory=set)
+    _configs: dict[str, StackConfig] = field(default_factory=dict)
     _alone: dict[tuple[str, str], set[Place]] = field(default_factory=dict)
+    _uncollected: int = 0
 
     @property
     def reference(self) -> str:
@@ -102,92 +121,151 @@ class _Comparison:
         return self.names[-1]
 
     def proof(self) -> Proof:
+        self._configs = {name: load_stack(self.project, name, lambda salt: _Sealed()) for name in self.names}
+        self._same_configuration()
         own = {name: self._build(name, {}, "as it is") for name in self.names}
-        reference = own[self.reference]
-        places: dict[str, set[Place]] = {}
-        for name in self.names[:-1]:
-            forced = self._build(name, {"*": self.reference}, f"with {self.reference}'s parameters")
-            self._same_shape(name, own[name], reference)
-            self._same_shape(name, forced, reference)
-            self._same_inputs(name, forced, reference)
-            places[name] = changed_places(own[name], reference)
-        fed = self._fed(reference, places)
-        differences = self._differences(own, sorted({place for some in places.values() for place in some}), fed)
-        breaches = tuple(dict.fromkeys(self.breaches))
-        return Proof(self.version, self.names, len(reference.nodes), tuple(differences), breaches, self.builds)
-
-    # -- building -----------------------------------------------------------------------------------------------------
+        reference, others = own[self.reference], self.names[:-1]
+        weak = {name: compare(own[name], reference) for name in others}
+        self._same(own, weak)
+        fed = self._fed(reference, {name: set(weak[name].inputs) for name in others})
+        return Proof(
+            version=self.version,
+            environments=self.names,
+            resources=sum(node.type != LOOK_UP for node in reference.nodes.values()),
+            differences=tuple(self._differences(own, fed)),
+            breaches=tuple(self.breaches),
+            unseen=tuple(_unseen(reference)),
+            pins={name: pin for name, pin in pins(self.project).items() if name in self.names and pin != self.version},
+            builds=self.builds,
+        )
 
     def _build(self, environment: str, columns: Mapping[str, str], what: str, *, positions: bool = True) -> Graph:
         self.progress(f"building {environment} {what}")
         self.builds += 1
-        values = {ENVIRONMENT_KEY: environment, PINNED_KEY: self.version}
+        config = self._configs[environment]
+        values = {**config.values, ENVIRONMENT_KEY: environment, PINNED_KEY: self.version}
+        values.pop(COLUMNS_KEY, None)
         if columns:
             values[COLUMNS_KEY] = json.dumps(dict(columns))
-        file = self.project.stack_file(environment)
-        graph = record(self.project, StackConfig(environment, file, values), self.host, positions=positions)
-        return _without_names(graph, self.names)
+        graph = record(self.project, replace(config, values=values), self.host, positions=positions)
+        self._uncollected += len(graph.nodes)
+        if self._uncollected > MANY:
+            gc.collect()
+            self._uncollected = 0
+        return graph
 
     # -- what must be the same ----------------------------------------------------------------------------------------
 
-    def _same_shape(self, name: str, graph: Graph, reference: Graph) -> None:
-        for urn in graph.nodes.keys() - reference.nodes.keys():
-            self._breach(graph, urn, "exists", (name, self.reference))
-        for urn in reference.nodes.keys() - graph.nodes.keys():
-            self._breach(reference, urn, "exists", (self.reference, name))
-        for urn in graph.nodes.keys() & reference.nodes.keys():
-            node, other = graph.nodes[urn], reference.nodes[urn]
-            for what in ("provider", "dependencies", "options"):
-                mine, theirs = getattr(node, what), getattr(other, what)
-                if mine != theirs:
-                    self._breach(graph, urn, f"{what} {_apart(mine, theirs)}", (name, self.reference))
+    def _same_configuration(self) -> None:
+        """A stack's file may say nothing that another's does not, but which environment it is."""
+        expected = {key: value for key, value in self._configs[self.reference].values.items() if key != PINNED_KEY}
+        expected.pop(COLUMNS_KEY, None)
+        for name, config in self._configs.items():
+            values = {key: value for key, value in config.values.items() if key != PINNED_KEY}
+            wanted = {**expected, ENVIRONMENT_KEY: name} if ENVIRONMENT_KEY in values else expected
+            for key in sorted(values.keys() | wanted.keys()):
+                mine, theirs = values.get(key), wanted.get(key)
+                if mine == theirs or (key == ENVIRONMENT_KEY and mine is None):
+                    continue
+                one, another = (f"{value}" if value is not None else "absent" for value in (mine, theirs))
+                what = f"{key} is {one}, and not {another},"
+                file = os.path.relpath(config.file, self.project.root)
+                self.breaches[Breach("configuration", what, (name, self.reference), "the stack's file", file)] = None
 
-    def _same_inputs(self, name: str, graph: Graph, reference: Graph) -> None:
-        for urn, path in changed_places(graph, reference):
-            mine, theirs = _at(graph, urn, path), _at(reference, urn, path)
-            self._breach(graph, urn, f"{path} is {_shown(mine)}, and not {_shown(theirs)},", (name, self.reference))
+    def _same(self, own: Mapping[str, Graph], weak: Mapping[str, Comparison]) -> None:
+        """Hold all graphs that must be equal against one another. What has been told of a place is not told again."""
+        others, reference = self.names[:-1], own[self.reference]
+        forced = {name: self._build(name, {"*": self.reference}, f"with {self.reference}'s parameters") for name in others}
+        strong = [compare(forced[name], reference) for name in others]
+        self._judge_shapes([*weak.values(), *strong])
+        self._judge_inputs(strong)
+        # Where one says its own name and another one production's, only these two show that they differ.
+        among = [compare(forced[name], forced[others[0]]) for name in others[1:]]
+        # What shows in an environment's own column alone.
+        turned = [compare(own[name], self._build(self.reference, {"*": name}, f"with {name}'s parameters")) for name in others]
+        for comparisons in (among, turned):
+            self._judge_shapes(comparisons)
+            self._judge_inputs(comparisons)
 
-    def _breach(self, graph: Graph, urn: str, what: str, environments: tuple[str, str]) -> None:
-        node = graph.nodes[urn]
-        self.breaches.append(Breach(_called(node), what, environments, _component(graph, node), node.source))
+    def _judge_shapes(self, comparisons: Sequence[Comparison]) -> None:
+        new: set[tuple[str, Any]] = set()
+        for one in comparisons:
+            for graph, node in one.alone:
+                if (node.urn, "exists") not in self._told:
+                    other = one.there if graph is one.here else one.here
+                    self._breach(graph, node, "exists", (graph.stack, other.stack))
+                    new.add((node.urn, "exists"))
+            for node, what, mine, theirs in one.shapes:
+                if (node.urn, what) not in self._told:
+                    said = _wired(mine, theirs) if what.startswith("dependencies") else _apart(mine, theirs)
+                    self._breach(one.here, node, f"{what} {said}", (one.here.stack, one.there.stack))
+                    new.add((node.urn, what))
+        self._told |= new
+
+    def _judge_inputs(self, comparisons: Sequence[Comparison]) -> None:
+        new: set[tuple[str, Any]] = set()
+        for one in comparisons:
+            for place, (node, mine, theirs) in sorted(one.inputs.items(), key=lambda item: (item[0][0], str(item[0][1]))):
+                if place not in self._told:
+                    what = f"{shown_path(place[1])} {_apart(mine, theirs)} with the same parameters"
+                    self._breach(one.here, node, what, (one.here.stack, one.there.stack))
+                    new.add(place)
+        self._told |= new
+
+    def _breach(self, graph: Graph, node: Node, what: str, environments: tuple[str, str]) -> None:
+        self.breaches[Breach(_called(node), what, environments, _component(graph, node), node.source)] = None
 
     # -- which table feeds what ---------------------------------------------------------------------------------------
 
     def _fed(self, base: Graph, places: Mapping[str, set[Place]]) -> dict[Place, tuple[str, ...]]:
         """The tables that feed each place, found by building the reference with some tables taken from other environments.
 
+        Each table is taken from one environment, and from others where that explains nothing: so every place has a table that
+        feeds it, but a further one that shows in a later environment alone may be missing beside it.
+        """
+        columns = {path: column for path in sorted(self.tables) if (column := self._column(path, self.names[:-1]))}
+        found = self._searched(base, {place for some in places.values() for place in some}, columns)
+        # What shows in one environment's column alone.
+        for name, some in places.items():
+            rest = {place for place in some if not found[place] and place not in self._told}
+            if rest:
+                found |= self._searched(base, rest, {path: name for path in sorted(self.tables) if self._column(path, [name])})
+        return {place: tables or (TOGETHER,) for place, tables in found.items()}
+
+    def _column(self, path: str, names: Sequence[str]) -> str:
+        """The first of the environments for which the table says something else than for the reference."""
+        values = self.tables[path].values
+        return next((name for name in names if values[name] != values[self.reference]), "")
+
+    def _searched(self, base: Graph, places: set[Place], columns: Mapping[str, str]) -> dict[Place, tuple[str, ...]]:
+        """The tables that feed each place, with the columns that they are taken from.
+
         Tables get numbers; the builds for a bit of the number take the tables that have it, and those that have not. A place
         that one table feeds changes in exactly the builds that its number says. What several may feed is built again for each.
         """
+        if not places:
+            return {}
         # What is an environment's own, such as its account, is all over the place, and would hide what else feeds a place.
-        columns, own = self._columns(), [pair for pair in self._columns() if getattr(self.tables[pair[0]].marker, "own", False)]
-        columns = [pair for pair in columns if pair not in own]
+        own = [pair for pair in columns.items() if getattr(self.tables[pair[0]].marker, "own", False)]
+        shared = [pair for pair in columns.items() if pair not in own]
+        bits = len(shared).bit_length()
         seen: list[tuple[set[Place], set[Place]]] = []
-        bits = len(columns).bit_length()
         for bit in range(bits):
-            sides = [{p: c for number, (p, c) in enumerate(columns, 1) if number >> bit & 1 == side} for side in (1, 0)]
+            sides = [{p: c for number, (p, c) in enumerate(shared, 1) if number >> bit & 1 == side} for side in (1, 0)]
             first, second = (self._changed(base, side, f"with other parameters, part {bit + 1} of {bits}") for side in sides)
             seen.append((first, second))
         found: dict[Place, tuple[str, ...]] = {}
-        for place in sorted({place for some in places.values() for place in some}):
+        for place in places:
             candidates = [
-                (path, column)
-                for number, (path, column) in enumerate(columns, 1)
+                pair
+                for number, pair in enumerate(shared, 1)
                 if all(_within(place, seen[bit][0 if number >> bit & 1 else 1]) for bit in range(bits))
             ]
             if len(candidates) > 1:
                 candidates = [pair for pair in candidates if _within(place, self._changed_by(base, *pair))]
             candidates += [pair for pair in own if _within(place, self._changed_by(base, *pair))]
-            found[place] = tuple(path for path, _ in candidates) or (TOGETHER,)
+            found[place] = tuple(path for path, _ in candidates)
         return found
-
-    def _columns(self) -> list[tuple[str, str]]:
-        """The tables that say something else than the reference, each with the first environment of which they do."""
-        return [
-            (path, name)
-            for path, table in sorted(self.tables.items())
-            if (name := next((n for n in self.names[:-1] if table.values[n] != table.values[self.reference]), ""))
-        ]
 
     def _changed_by(self, base: Graph, path: str, column: str) -> set[Place]:
         if (path, column) not in self._alone:
@@ -197,49 +275,20 @@ class _Comparison:
     def _changed(self, base: Graph, columns: Mapping[str, str], what: str) -> set[Place]:
         if not columns:
             return set()
-        return changed_places(self._build(self.reference, columns, what, positions=False), base)
+        return set(compare(self._build(self.reference, columns, what, positions=False), base).inputs)
 
     # -- what differs, and may ----------------------------------------------------------------------------------------
 
-    def _differences(
-        self, own: Mapping[str, Graph], places: Iterable[Place], fed: Mapping[Place, tuple[str, ...]]
-    ) -> Iterator[Difference]:
-        strong = {(breach.resource, breach.source) for breach in self.breaches}
+    def _differences(self, own: Mapping[str, Graph], fed: Mapping[Place, tuple[str, ...]]) -> Iterator[Difference]:
         reference = own[self.reference]
-        for urn, path in places:
-            node = reference.nodes[urn]
-            if fed[urn, path] == (TOGETHER,) and (_called(node), node.source) in strong:
-                continue  # the strong form has said what is wrong with it
-            values = {name: _plain(_at(own[name], urn, path)) for name in self.names if urn in own[name].nodes}
-            yield Difference(_called(node), _component(reference, node), path, values, fed[urn, path])
-
-
-# -- comparing ----------------------------------------------------------------------------------------------------------
-
-
-def changed_places(graph: Graph, other: Graph) -> set[Place]:
-    """Where inputs differ, of the resources that both graphs have."""
-    found: set[Place] = set()
-    for urn in graph.nodes.keys() & other.nodes.keys():
-        found |= {(urn, path) for path in _paths(graph.nodes[urn].inputs, other.nodes[urn].inputs, "")}
-    return found
-
-
-def _paths(mine: Any, theirs: Any, path: str) -> Iterator[str]:
-    if isinstance(mine, Secret) and isinstance(theirs, Secret):
-        yield from _paths(mine.value, theirs.value, path)
-    elif isinstance(mine, dict) and isinstance(theirs, dict):
-        for key in sorted(mine.keys() | theirs.keys()):
-            below = f"{path}.{key}" if path else str(key)
-            if key not in mine or key not in theirs:
-                yield below
-            else:
-                yield from _paths(mine[key], theirs[key], below)
-    elif isinstance(mine, list) and isinstance(theirs, list) and len(mine) == len(theirs):
-        for number, (one, another) in enumerate(zip(mine, theirs, strict=True)):
-            yield from _paths(one, another, f"{path}[{number}]")
-    elif mine is not theirs and (has_unknown(mine) or has_unknown(theirs) or mine != theirs):
-        yield path
+        for place in sorted(fed, key=lambda place: (place[0], str(place[1]))):
+            if fed[place] == (TOGETHER,) and place in self._told:
+                continue  # a breach has said what is wrong with it
+            if any((place[0], place[1][:length]) in fed for length in range(1, len(place[1]))):
+                continue  # told with the list or the table that it is in
+            node = reference.nodes[place[0]]
+            values = {name: _plain(graph.at(place, self.reference)) for name, graph in own.items()}
+            yield Difference(_called(node), _component(reference, node), shown_path(place[1]), values, fed[place])
 
 
 def _within(place: Place, places: set[Place]) -> bool:
@@ -247,46 +296,12 @@ def _within(place: Place, places: set[Place]) -> bool:
     urn, path = place
     if place in places:
         return True
-    return any(other == urn and (_is_above(below, path) or _is_above(path, below)) for other, below in places)
+    return any(other == urn and path[: len(steps)] == steps[: len(path)] for other, steps in places)
 
 
-def _is_above(path: str, other: str) -> bool:
-    return other.startswith((f"{path}.", f"{path}["))
-
-
-def _without_names(graph: Graph, environments: Sequence[str]) -> Graph:
-    """The graph with ``{environment}`` in the place of environments' names, where they stand as words.
-
-    Not of its own name alone: the same parameters may hold another environment's.
-    """
-    word = re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(map(re.escape, environments))})(?![A-Za-z0-9])")
-
-    def cleaned(value: Any) -> Any:
-        if isinstance(value, str):
-            return word.sub("{environment}", value)
-        if isinstance(value, Secret):
-            return Secret(cleaned(value.value))
-        if isinstance(value, dict):
-            return {cleaned(key): cleaned(item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return type(value)(cleaned(item) for item in value)
-        return value
-
-    nodes = {
-        cleaned(urn): Node(
-            urn=cleaned(urn),
-            type=node.type,
-            name=cleaned(node.name),
-            parent=cleaned(node.parent),
-            provider=cleaned(node.provider),
-            dependencies=cleaned(node.dependencies),
-            options=cleaned(dict(node.options)),
-            inputs=cleaned(node.inputs),
-            source=node.source,
-        )
-        for urn, node in graph.nodes.items()
-    }
-    return Graph(nodes, cleaned(graph.outputs))
+def _unseen(graph: Graph) -> Iterator[str]:
+    for node in sorted(graph.nodes.values(), key=lambda node: node.urn):
+        yield from (f"{node.name}.{name}" for name, value in sorted(node.inputs.items()) if has_unknown(value))
 
 
 # -- showing ------------------------------------------------------------------------------------------------------------
@@ -298,28 +313,13 @@ def _called(node: Node) -> str:
 
 def _component(graph: Graph, node: Node) -> str:
     parent = graph.nodes.get(node.parent)
-    return parent.type.rpartition(":")[2] if parent else "the program"
-
-
-def _at(graph: Graph, urn: str, path: str) -> Any:
-    value: Any = graph.nodes[urn].inputs
-    for step in re.findall(r"[^.\[\]]+", path):
-        if isinstance(value, Secret):
-            value = value.value
-        if isinstance(value, dict):
-            # A key may hold dots itself: then the longest that fits is meant.
-            value = value.get(step, next((value[key] for key in value if path.endswith(str(key))), None))
-        elif isinstance(value, list) and step.isdigit() and int(step) < len(value):
-            value = value[int(step)]
-        else:
-            return None
-    return value
+    return parent.type.rpartition(":")[2] if parent and parent.type != STACK_TYPE else "the program"
 
 
 def _plain(value: Any) -> Any:
     """A value for people and JSON: secrets and what only a cloud knows are not shown."""
     if isinstance(value, Secret):
-        return "[secret]"
+        return MASKED
     if value is UNKNOWN:
         return "[unknown]"
     if isinstance(value, dict):
@@ -329,22 +329,30 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _shown(value: Any, width: int = 60) -> str:
-    text = json.dumps(_plain(value), ensure_ascii=False) if not isinstance(value, str) else value
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+def _shown(values: Sequence[Any], width: int) -> list[str]:
+    """Values as short texts, cut so that what differs between them is to be seen."""
+    plain = [_plain(value) for value in values]
+    texts = [
+        "absent" if value is ABSENT else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for value in plain
+    ]
+    if max(map(len, texts)) <= width:
+        return texts
+    alike = sum(1 for _ in takewhile(lambda letters: len(set(letters)) == 1, zip(*texts, strict=False)))
+    start = max(0, alike - width // 3)
+    texts = [f"…{text[start:]}" if start else text for text in texts]
+    return [text if len(text) <= width else f"{text[: width - 1]}…" for text in texts]
 
 
 def _apart(mine: Any, theirs: Any) -> str:
-    """What differs of options or dependencies, in words."""
-    if isinstance(mine, Mapping):
-        names = sorted(name for name in mine.keys() | theirs.keys() if mine.get(name) != theirs.get(name))
-        return ", ".join(f"{name}: {_shown(mine.get(name))} and not {_shown(theirs.get(name))}" for name in names)
-    if isinstance(mine, tuple):
-        more = [urn.rpartition("::")[2] for urn in mine if urn not in theirs]
-        fewer = [urn.rpartition("::")[2] for urn in theirs if urn not in mine]
-        said = [f"also on {', '.join(more)}"] if more else []
-        return "; ".join([*said, f"not on {', '.join(fewer)}"] if fewer else said)
-    return f"is {_shown(mine)}, and not {_shown(theirs)},"
+    one, another = _shown((mine, theirs), 60)
+    return f"is {one}, and not {another},"
+
+
+def _wired(mine: Sequence[str], theirs: Sequence[str]) -> str:
+    more = ", ".join(urn.rpartition("::")[2] for urn in mine if urn not in theirs)
+    fewer = ", ".join(urn.rpartition("::")[2] for urn in theirs if urn not in mine)
+    return "; ".join([*([f"also on {more}"] if more else []), *([f"not on {fewer}"] if fewer else [])])
 
 
 def lines(proof: Proof) -> Iterator[str]:
@@ -355,11 +363,16 @@ def lines(proof: Proof) -> Iterator[str]:
     for component in sorted(by_component):
         yield component
         for one in sorted(by_component[component], key=lambda d: (d.resource, d.property)):
-            values = " · ".join(f"{name} {_shown(value, 24)}" for name, value in one.values.items())
+            texts = _shown(list(one.values.values()), 24)
+            values = " · ".join(f"{name} {text}" for name, text in zip(one.values, texts, strict=True))
             yield f"  {one.resource.partition(' ')[0]}.{one.property}: {values}"
             yield f"      {', '.join(one.tables)}"
     for breach in proof.breaches:
         yield f"error: {breach}"
+    if proof.unseen:
+        yield f"not seen, for only a cloud knows it: {', '.join(proof.unseen)}; what they depend on is compared"
+    for name, pin in proof.pins.items():
+        yield f"note: {name} pins {pin}; this is about {proof.version}"
     count, tables = len(proof.differences), len({table for d in proof.differences for table in d.tables})
     every = ", ".join(proof.environments)
     if proof.holds:

@@ -248,16 +248,166 @@ def test_an_option_that_follows_a_table_is_caught_all_the_same(small: Small) -> 
     assert {breach.environments[0] for breach in proof.breaches} == {"dev", "integration"}
 
 
+DATABASE = 'dict(engine="postgres", instance_class="db.t4g.micro", allocated_storage=20, username="u", password="long enough")'
+
+
+@pytest.mark.parametrize(
+    ("body", "culprit"),
+    [
+        pytest.param(
+            'aws.sqs.Queue("queue", delay_seconds=5 if pulumi.get_stack() == "dev" else 0)', "queue", id="the stack's name"
+        ),
+        pytest.param('pulumi.export("answer", 5 if environment == "staging" else 0)', "small-staging", id="an export"),
+        pytest.param('aws.sqs.Queue.get("other", "a" if environment == "dev" else "b")', "other", id="what is read"),
+        pytest.param(
+            'aws.ec2.get_ami_output(owners=["1" if environment == "dev" else "2"])', "aws:ec2/getAmi:getAmi", id="a look-up"
+        ),
+        pytest.param(
+            'pulumi.StackReference("other", stack_name="org/net/" + ("a" if environment == "dev" else "b"))',
+            "other",
+            id="another stack",
+        ),
+        pytest.param(
+            'aws.sqs.Queue("queue", opts=pulumi.ResourceOptions(version="7.0.0" if environment == "dev" else "7.1.0"))',
+            "queue",
+            id="a provider's version",
+        ),
+        pytest.param(
+            'aws.sqs.Queue("queue", opts=pulumi.ResourceOptions(delete_before_replace=False if environment == "dev" else None))',
+            "queue",
+            id="an option that is set to no",
+        ),
+        pytest.param(
+            f"""
+            one, two = (aws.rds.Instance(name, **{DATABASE}) for name in ("one", "two"))
+            first, second = (one, two) if environment == "dev" else (two, one)
+            aws.sqs.Queue("queue", delay_seconds=first.port, message_retention_seconds=second.port)
+            """,
+            "queue",
+            id="which of its dependencies an input comes from",
+        ),
+        pytest.param(
+            """
+            for name in ("dev", "integration", "staging", "production"):
+                aws.sqs.Queue(f"to-{name}", delay_seconds=5 if (environment, name) == ("dev", "staging") else 0)
+            """,
+            "to-staging",
+            id="one of several that are called like environments",
+        ),
+    ],
+)
+def test_nothing_that_goes_to_the_cloud_or_out_of_the_program_may_know_where_it_is(small: Small, body: str, culprit: str) -> None:
+    assert culprit in {breach.resource.partition(" ")[0] for breach in small.proof(body).breaches}
+
+
+def test_the_name_of_another_environment_is_a_difference_where_the_others_say_their_own(small: Small) -> None:
+    proof = small.proof(
+        """
+        aws.sqs.Queue("queue", name="jobs-production" if environment == "staging" else f"jobs-{environment}")
+        """
+    )
+    (breach,) = proof.breaches
+    assert "name is jobs-production, and not jobs-dev" in breach.what
+    assert breach.environments == ("staging", "dev")
+
+
+def test_names_of_environments_that_all_say_alike_are_no_difference(small: Small) -> None:
+    proof = small.proof(
+        """
+        for name in ("dev", "integration", "staging", "production"):
+            aws.sqs.Queue(f"to-{name}", tags={name: "here", "all": "dev, integration, staging, production"})
+        aws.sqs.Queue(f"of-{environment}", tags={f"only-{environment}": environment})
+        """
+    )
+    assert (proof.holds, proof.differences) == (True, ())
+
+
+def test_an_environment_that_is_asked_for_together_with_its_own_parameters_is_caught(small: Small) -> None:
+    proof = small.proof(
+        """
+        aws.sqs.Queue("queue", delay_seconds=5 if environment == "dev" and of("queue.timeout") == 10 else 0)
+        """
+    )
+    (breach,) = proof.breaches
+    assert breach.environments == ("dev", "production")
+    assert "delaySeconds is 5, and not 0" in breach.what
+    assert proof.differences == ()
+
+
+def test_a_value_that_shows_in_a_later_environment_alone_is_explained_by_its_table(small: Small) -> None:
+    proof = small.proof('aws.sqs.Queue("queue", delay_seconds=5 if of("queue.timeout") == 20 else 0)')
+    assert proof.holds
+    assert explained(proof) == {"queue.delaySeconds": ("queue.timeout",)}
+
+
+def test_a_value_that_tables_feed_only_together_says_so(small: Small) -> None:
+    both = 'of("queue.timeout") < 30 and of("queue.retention") < 200'
+    proof = small.proof(f'aws.sqs.Queue("queue", delay_seconds=5 if {both} else 0)')
+    assert proof.holds
+    assert explained(proof) == {"queue.delaySeconds": ("several tables together",)}
+
+
+def test_what_the_stacks_files_say_beside_environment_and_version_is_caught(small: Small) -> None:
+    file = small.root / "Pulumi.staging.yaml"
+    file.write_text(file.read_text() + "  aws:region: eu-west-1\n")
+    (breach,) = small.proof('aws.sqs.Queue("queue")').breaches
+    assert (breach.resource, breach.source) == ("configuration", "Pulumi.staging.yaml")
+    assert "aws:region is eu-west-1, and not absent" in breach.what
+
+
+def test_a_stacks_file_that_names_another_environment_is_caught(small: Small) -> None:
+    (small.root / "Pulumi.staging.yaml").write_text("config:\n  isostack:environment: dev\n  isostack:parameters: 1.0.0\n")
+    (breach,) = small.proof('aws.sqs.Queue("queue")').breaches
+    assert "isostack:environment is dev, and not staging" in breach.what
+
+
+def test_what_only_a_cloud_knows_is_told_to_be_unseen(small: Small) -> None:
+    proof = small.proof(
+        f"""
+        database = aws.rds.Instance("database", **{DATABASE})
+        aws.sqs.Queue("queue", delay_seconds=database.port)
+        """
+    )
+    assert proof.unseen == ("queue.delaySeconds",)
+    assert "queue.delaySeconds" in "\n".join(lines(proof))
+
+
+def test_an_environment_that_pins_another_version_is_told(small: Small) -> None:
+    (small.root / "Pulumi.dev.yaml").write_text("config:\n  isostack:environment: dev\n  isostack:parameters: 0.9.0\n")
+    proof = small.proof('aws.sqs.Queue("queue")')
+    assert proof.holds
+    assert dict(proof.pins) == {"dev": "0.9.0"}
+    assert any("dev pins 0.9.0" in line for line in lines(proof))
+
+
+def test_a_list_whose_length_differs_is_one_difference(small: Small) -> None:
+    proof = small.proof(
+        """
+        hosts = [of("label")] + (["more"] if of("queue.timeout") == 10 else [])
+        aws.route53.Record("record", zone_id="Z1", name="a.example", type="TXT", ttl=60, records=hosts)
+        """
+    )
+    assert explained(proof) == {"record.records": ("queue.timeout", "label")}
+
+
+def test_long_values_are_cut_to_where_they_differ(small: Small) -> None:
+    proof = small.proof('aws.sqs.Queue("queue", name="a-very-long-beginning-" * 3 + of("label") + ".fifo")')
+    (line,) = (line for line in lines(proof) if "queue.name" in line)
+    assert all(label in line for label in ("one", "two", "three", "four"))
+    assert len(line) < 200
+
+
 def test_secrets_are_compared_and_not_shown(small: Small) -> None:
     proof = small.proof(
         """
         aws.ssm.Parameter("token", type="SecureString", value=pulumi.Output.secret("mar" + "malade-" + of("label")))
         jelly = "jel" + "ly" if environment == "dev" else "other"
         aws.ssm.Parameter("key", type="SecureString", value=pulumi.Output.secret(jelly))
+        aws.sqs.Queue("queue", tags=pulumi.Output.secret({"a": jelly, "b": "mar" + "malade-" + of("label")}))
         """
     )
     assert explained(proof)["token.value"] == ("label",)
-    assert {breach.resource.partition(" ")[0] for breach in proof.breaches} == {"key"}
+    assert {breach.resource.partition(" ")[0] for breach in proof.breaches} == {"key", "queue"}
     text = "\n".join(lines(proof)) + str(proof.as_dict())
     assert "marmalade" not in text
     assert "jelly" not in text

@@ -1,1 +1,0 @@
-"""A small shop: products with images, carts, and orders that a worker sends off."""
