@@ -20,6 +20,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ HOST = "127.0.0.1"
 _ADMINISTRATOR = "isostack_admin"
 _SYSTEM_FOLDER = "isostack-databases"
 _START_SECONDS = 30.0
+_CHILDREN_SECONDS = 5.0
 _POLL_SECONDS = 0.02
 # A server of a playground need not survive the machine's power cut, and is one of several beside each other.
 _SETTINGS = {
@@ -158,6 +160,29 @@ class DatabaseServers:
         process = self._processes.get(name)
         return process is not None and process.poll() is None
 
+    def sound(self, name: str) -> bool:
+        """Whether it runs, and its files are there: one whose files were removed runs on for a while."""
+        return self.running(name) and self._has_data(name)
+
+    def revive(self, name: str, port: int, username: str, password: str, database: str) -> None:
+        """Start a server that has died; where its files are gone, make it anew, empty."""
+        self.stop(name)
+        if not self._has_data(name):
+            self.create(name, port, username, password, database)
+            return
+        deadline = time.monotonic() + _CHILDREN_SECONDS
+        while True:
+            try:
+                self.start(name, port)
+                return
+            except DatabaseError:  # processes of a server that was killed hold its memory until they notice
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_SECONDS)
+
+    def _has_data(self, name: str) -> bool:
+        return (self._data(name) / "PG_VERSION").is_file()
+
     def port(self, name: str) -> int:
         """The port it has, or had last."""
         return int(json.loads((self._folder(name) / "server.json").read_text())["port"])
@@ -211,16 +236,26 @@ class DatabaseServers:
         self._snapshot(copy).rename(target)
         return _digest(target)
 
-    def bring_back(self, name: str, copy: str, digest: str, username: str, password: str) -> None:
+    def bring_back(self, name: str, port: int, copy: str, digest: str, username: str, password: str) -> None:
         """Put a kept copy in the place of the server's content, on the same port and for the same role and password."""
         source = self._kept(copy)
         if not source.is_dir():
             raise DatabaseError(f"the copy {copy} is not there any more")
-        if _digest(source)[0] != digest:
-            raise DatabaseError(f"the copy {copy} is damaged: its content is not what was kept")
-        port = self.port(name)
+        ready = self._folder(name) / "next"
+        self._make(ready.parent)
+        with ThreadPoolExecutor(1) as pool:
+            copying = pool.submit(self._copy, source, ready)  # while the original is checked
+            intact = _digest(source)[0] == digest
+        try:
+            if not intact:
+                raise DatabaseError(f"the copy {copy} is damaged: its content is not what was kept")
+            copying.result()
+        except (DatabaseError, OSError):
+            shutil.rmtree(ready, ignore_errors=True)
+            raise
         self.stop(name)
-        self._copy(source, self._data(name))
+        shutil.rmtree(self._data(name), ignore_errors=True)
+        ready.rename(self._data(name))
         self.start(name, port)
         self.set_password(name, username, password)
 

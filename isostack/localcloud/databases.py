@@ -2,7 +2,8 @@
 
 Runs inside the local cloud's process. Owns when a server is made, copied and removed, after what RDS is asked for; the
 servers themselves are :mod:`isostack.localcloud.database_server`'s. As in AWS an instance is ``creating`` at first, and
-``available`` once it takes connections; one whose server cannot be made is ``failed``, and the log says why. Other
+``available`` once it takes connections; one whose server cannot be made is ``failed``, and the log says why. A server that
+has died is started again when somebody asks for its instance, and one whose files are gone is made anew, empty. Other
 engines, and clusters, stay simulated. A read replica is another name of its source.
 """
 
@@ -32,6 +33,7 @@ class _Real:
     name: str
     port: int
     settled: threading.Event = field(default_factory=threading.Event)
+    changing: threading.RLock = field(default_factory=threading.RLock)
 
 
 class Databases:
@@ -108,25 +110,50 @@ class Databases:
         if (real := self.of(instance)) and not self._is_up(real):
             self.servers.start(real.name, real.port)
 
+    def revive(self, real: _Real) -> None:
+        """Have a server that should be running do so. One that cannot is ``failed``."""
+        instance = real.instance
+        if not real.settled.is_set() or instance.status != "available" or self.servers.sound(real.name):
+            return
+        with real.changing:
+            if self.servers.sound(real.name):
+                return
+            _log(f"database {instance.db_instance_identifier}: its server has ended, and is started again")
+            try:
+                user, password = instance.master_username, _password(instance)
+                self.servers.revive(real.name, real.port, user, password, instance.db_name or "")
+            except (DatabaseError, OSError) as error:
+                instance.status = "failed"
+                _log(f"database {instance.db_instance_identifier}: {error}")
+
     def take_snapshot(self, instance: Any, snapshot: str) -> None:
         if (real := self.of(instance)) and self._is_up(real):
             self.servers.take_snapshot(real.name, snapshot)
 
     def by_arn(self, arn: str) -> _Real:
-        """The real one of an instance. Raises DatabaseError where there is none."""
-        for real in self._known.values():
-            if real.instance.arn == arn and self._is_up(real):
+        """The real one of an instance, running if it can. Raises DatabaseError where there is none."""
+        for real in list(self._known.values()):
+            if real.instance.arn == arn:
+                real.settled.wait()
+                self.revive(real)
                 return real
-        raise DatabaseError(f"no database runs for {arn}")
+        raise DatabaseError(f"there is no database {arn}")
 
     def keep(self, arn: str, copy: str) -> dict[str, Any]:
         """A copy of an instance's content that outlives the local cloud: its digest and its bytes."""
-        digest, size = self.servers.keep(self.by_arn(arn).name, copy)
+        real = self.by_arn(arn)
+        if not self.servers.running(real.name):
+            raise DatabaseError(f"database {real.instance.db_instance_identifier} does not run")
+        digest, size = self.servers.keep(real.name, copy)
         return {"digest": digest, "bytes": size}
 
     def bring_back(self, arn: str, copy: str, digest: str) -> dict[str, Any]:
+        """Give an instance a kept copy's content, whatever has become of its own; it runs afterwards."""
         real = self.by_arn(arn)
-        self.servers.bring_back(real.name, copy, digest, real.instance.master_username, _password(real.instance))
+        with real.changing:
+            user, password = real.instance.master_username, _password(real.instance)
+            self.servers.bring_back(real.name, real.port, copy, digest, user, password)
+            real.instance.status = "available"
         return {}
 
     def drop(self, copy: str) -> dict[str, Any]:
@@ -187,6 +214,12 @@ def give_rds_real_databases(databases: Databases) -> None:
         source = backend.find_db_from_id(asked["db_kwargs"]["source_db_instance_identifier"])
         databases.replicated(source, replica)
 
+    def asked_for(backend: Any, instances: Any, asked: dict[str, Any]) -> None:
+        for instance in instances:
+            if real := databases.of(instance):
+                databases.revive(real)
+
+    after("describe_db_instances", asked_for)
     after("create_db_instance", lambda backend, instance, asked: databases.created(instance))
     after("delete_db_instance", lambda backend, instance, asked: databases.deleted(instance))
     after("modify_db_instance", lambda backend, instance, asked: databases.modified(instance, asked["db_kwargs"]))

@@ -169,6 +169,55 @@ def extend(
         work.say(f"playground {record.name} lives for another {_shown(record.remaining)}")
 
 
+@play_app.command()
+def sweep(
+    yes: Annotated[bool, typer.Option("--yes", help="Remove orphans without asking.")] = False,
+    as_json: Json = False,
+    cwd: Cwd = HERE,
+    debug: Debug = False,
+) -> None:
+    """Remove what has expired, and on confirmation what bears a playground's tag but no state knows."""
+    from isostack.playground import sweep as sweeping
+
+    with _work(cwd, as_json) as work, sweeping.only_one(work.playgrounds.records.folder):
+        with work.shown("Sweeping playgrounds"):
+            swept = sweeping.end_expired(work.playgrounds, work.sink)
+            sweeping.drop_drafts(work.playgrounds)
+            orphans = sweeping.orphans(work.playgrounds)
+        for ended in swept.ended:
+            work.say(f"removed {ended['name']}, which had expired, and its {ended['resources']} resources")
+        for orphan in orphans.found:
+            work.say(f"no state knows {orphan}")
+        asked = bool(orphans.found) and not yes and not as_json and sys.stdin.isatty()
+        removing = yes or (asked and typer.confirm(f"Remove these {len(orphans.found)}?"))
+        if removing:
+            with work.shown("Removing orphans"):
+                swept.blocked += sweeping.remove(work.playgrounds, orphans.found, work.sink)
+        blocked = [*swept.blocked, *orphans.unseen]
+        work.document(
+            {
+                "result": "failed" if blocked else "succeeded",
+                "exit_code": 1 if blocked else 0,
+                "ended": swept.ended,
+                "orphans": [orphan.as_dict() for orphan in orphans.found],
+                "removed": removing,
+                "blocked": blocked,
+            }
+        )
+        for line in blocked:
+            work.say(f"not done: {line}")
+        if orphans.found:
+            how_many = f"{len(orphans.found)} that no state knows"
+            if not removing:
+                work.say(f"{how_many} stay; isostack play sweep --yes removes them")
+            elif not blocked:
+                work.say(f"removed {how_many}")
+        elif not swept.ended and not blocked:
+            work.say("nothing to sweep")
+        if blocked:
+            raise typer.Exit(1)
+
+
 @play_app.command("list")
 def list_playgrounds(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None:
     """Show every playground: owner, age, expiry, resources, snapshots."""

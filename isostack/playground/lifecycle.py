@@ -21,7 +21,7 @@ from isostack.engine.store import STATE_FILE
 from isostack.engine.values import plain
 from isostack.errors import BadInput, OperationFailed
 from isostack.localcloud.provider import LocalCloudHost
-from isostack.playground import names, records
+from isostack.playground import names, records, sweep
 from isostack.playground.records import Record, Records
 from isostack.playground.snapshots import Manifest, Snapshots
 
@@ -67,7 +67,14 @@ class Playgrounds:
 
     # -- up and down --------------------------------------------------------------------------------------------------
 
-    def up(self, name: str, sink: Sink, lifetime: str | None = None, label: str | None = None) -> tuple[Record, Result]:
+    def up(
+        self,
+        name: str,
+        sink: Sink,
+        lifetime: str | None = None,
+        label: str | None = None,
+        options: run.Options | None = None,
+    ) -> tuple[Record, Result]:
         """Make a playground, or bring it to what the program says now; with the data of a snapshot where a label says so.
 
         One that is there keeps its expiry, unless a lifetime is given.
@@ -82,7 +89,8 @@ class Playgrounds:
             record = record.until(records.now() + (records.lifetime(lifetime, longest) if lifetime else usual))
         record = replace(record, parameters=base.values.get(PINNED_KEY, ""))
         self.records.keep(record)
-        result = run.up(self._stack(record, base, sink))
+        result = run.up(self._stack(record, base, sink), options or run.Options())
+        self._note_places(record)
         if manifest and result.result == "succeeded":
             self._put_back(record, manifest, sink)
         return record, result
@@ -127,28 +135,37 @@ class Playgrounds:
         """Bring the environment up and its data to what a snapshot holds: the one with this label, or the newest."""
         manifest = self.snapshots(name).get(label)
         self.snapshots(name).check(manifest)
-        record, result = self.up(name, sink)
+        record, result = self.up(name, sink, options=run.Options(skip_preview=True))
         if result.result == "succeeded":
             self._put_back(record, manifest, sink)
         return manifest, result
 
     def reset(self, name: str, sink: Sink) -> tuple[Manifest | None, Result]:
         """Bring a playground back, whatever state it is in: its resources as the program says, its data as the newest
-        sound snapshot has it. A state that cannot be read is put aside."""
+        sound snapshot has it. A state that cannot be read is put aside, and what only that one knew is removed.
+
+        Raises OperationFailed where there are snapshots and none could be put back.
+        """
         base = self._base()
         record = self.records.get(name) or self._new(name, base)
         self.records.keep(record)
         self._mend_state(names.stack_of(name), sink)
-        result = run.up(self._stack(record, base, sink), run.Options(refresh=True))
+        self._remove_what_was_lost(name, sink)
+        result = run.up(self._stack(record, base, sink), run.Options(refresh=True, skip_preview=True))
+        self._note_places(record)
         if result.result != "succeeded":
             return None, result
+        problem = ""
         for manifest in reversed(self.snapshots(name).all()):
             try:
                 self._put_back(record, manifest, sink)
             except OperationFailed as error:
-                sink(Diagnostic("warning", str(error)))
+                problem = str(error)
+                sink(Diagnostic("warning", problem))
                 continue
             return manifest, result
+        if problem:
+            raise OperationFailed(f"playground {name} is up, but no snapshot could be put back: {problem}")
         return None, result
 
     def environment(self, name: str) -> dict[str, str]:
@@ -204,16 +221,35 @@ class Playgrounds:
 
     def _lifetimes(self, base: StackConfig) -> tuple[timedelta, timedelta]:
         """The longest lifetime and the usual one, as the parameter set says; 72 and 8 hours where it says nothing."""
+        said = self._parameters(base).get("playground", {})
+        longest = records.lifetime(said["max_ttl"], timedelta.max) if "max_ttl" in said else records.LONGEST_LIFETIME
+        usual = records.lifetime(said["default_ttl"], longest) if "default_ttl" in said else records.DEFAULT_LIFETIME
+        return longest, usual
+
+    def _parameters(self, base: StackConfig) -> dict[str, Any]:
+        """What the parameter set says of the base environment; nothing for a project without parameter sets."""
         from isostack.parameters import parameters_of
 
         version = base.values.get(PINNED_KEY)
         try:
-            said = parameters_of(self.project).load(version).plain(BASE).get("playground", {}) if version else {}
+            return parameters_of(self.project).load(version).plain(BASE) if version else {}
         except BadInput:
-            said = {}  # a project without parameter sets
-        longest = records.lifetime(said["max_ttl"], timedelta.max) if "max_ttl" in said else records.LONGEST_LIFETIME
-        usual = records.lifetime(said["default_ttl"], longest) if "default_ttl" in said else records.DEFAULT_LIFETIME
-        return longest, usual
+            return {}
+
+    def usual_places(self) -> set[tuple[str, str]]:
+        """The account and region that the parameters give to playgrounds, if they do."""
+        said = self._parameters(self._base())
+        return {(str(said["account"]), str(said["region"]))} if said.keys() >= {"account", "region"} else set()
+
+    def _note_places(self, record: Record) -> None:
+        snapshot = self.store.load(self.project.name, names.stack_of(record.name)).snapshot
+        self.records.add_places((cloud.account_id, cloud.region) for cloud in sweep.clouds_of(snapshot, self).values())
+
+    def _remove_what_was_lost(self, name: str, sink: Sink) -> None:
+        """Remove what bears the playground's tag but is not in its state: names may be taken, and nothing is to be doubled."""
+        orphans = sweep.orphans(self, name)
+        for line in orphans.unseen + sweep.remove(self, orphans.found, sink):
+            sink(Diagnostic("warning", line))
 
     def _stack(self, record: Record, base: StackConfig, sink: Sink) -> run.Stack:
         playground = json.dumps({"name": record.name, "owner": record.owner, "expires": record.expires})

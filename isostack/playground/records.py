@@ -1,6 +1,7 @@
 """What is known of each playground beside its state: whose it is, until when, and what a removed one left to come back from.
 
-Owns the files: ``playgrounds/<name>/playground.json`` and ``playgrounds/tombstones.jsonl`` in the state folder.
+Owns the files: ``playgrounds/<name>/playground.json``, ``playgrounds/tombstones.jsonl`` and ``playgrounds/places`` in the state
+folder.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -93,6 +94,18 @@ class Records:
             for line in (self.folder / "tombstones.jsonl").read_text().splitlines():
                 with suppress(ValueError):
                     yield json.loads(line)
+
+    def places(self) -> set[tuple[str, str]]:
+        """The accounts and regions in which there ever was a playground, whatever became of its state."""
+        with suppress(FileNotFoundError):
+            lines = (self.folder / "places").read_text().splitlines()
+            return {(account, region) for account, slash, region in (line.partition("/") for line in lines) if slash}
+        return set()
+
+    def add_places(self, places: Iterable[tuple[str, str]]) -> None:
+        new = sorted(set(places) - self.places())
+        with (self.folder / "places").open("a") as file:
+            file.writelines(f"{account}/{region}\n" for account, region in new)
 
     def forget_snapshots(self, name: str) -> None:
         shutil.rmtree(self.of(name) / "snapshots", ignore_errors=True)

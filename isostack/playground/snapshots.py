@@ -11,9 +11,10 @@ import json
 import re
 import secrets
 import shutil
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,7 +96,8 @@ class Snapshots:
             make_folder(draft)
             for kind, store in data.stores(state, self._host):
                 progress(f"{kind.word} {store.resource.urn.rpartition('::')[2]}")
-                stores[store.resource.urn] = {"kind": kind.word, **kind.save(store, context)}
+                with _told(f"{kind.word} {store.resource.id}"):
+                    stores[store.resource.urn] = {"kind": kind.word, **kind.save(store, context)}
             write_whole(draft / "state.json", exported.encode())
             manifest = self._manifest(label, state, draft, stores, sealer)
             write_whole(draft / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
@@ -131,7 +133,8 @@ class Snapshots:
                 continue
             progress(f"{kind.word} {store.resource.urn.rpartition('::')[2]}")
             try:
-                kind.load(store, context, facts)
+                with _told(f"{kind.word} {store.resource.id}"):
+                    kind.load(store, context, facts)
             except OperationFailed as error:
                 raise OperationFailed(f"snapshot {manifest.label}: {error}{self._others(manifest)}") from error
 
@@ -139,7 +142,16 @@ class Snapshots:
         """Remove every snapshot, the copies of databases included."""
         for manifest in self.all():
             self._drop(self.folder / manifest.label, manifest.stores)
+        self.drop_drafts(timedelta())
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def drop_drafts(self, older: timedelta) -> None:
+        """Remove what snapshots that were cut off so long ago have left, the copies of databases included."""
+        for path in self.folder.glob(".*"):
+            with suppress(FileNotFoundError):
+                if now().timestamp() - path.stat().st_mtime >= older.total_seconds():
+                    copies = [file.stem for file in path.glob("*.database")]
+                    self._drop(path, {copy: {"kind": "database", "copy": copy} for copy in copies})
 
     def _manifest(
         self, label: str, state: State, draft: Path, stores: dict[str, dict[str, Any]], sealer: StackSecrets
@@ -184,6 +196,17 @@ class Snapshots:
     def _others(self, manifest: Manifest) -> str:
         older = [other.label for other in self.all() if other.taken <= manifest.taken and other.label != manifest.label]
         return f"; there is an older one: isostack play restore {older[-1]}" if older else "; there is no older one"
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Turn what the cloud refuses, or its silence, into an OperationFailed that says of what."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError, ConnectionError) as error:
+        raise OperationFailed(f"{what}: {error}") from error
 
 
 def check_label(label: str) -> str:

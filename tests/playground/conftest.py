@@ -12,7 +12,7 @@ import pytest
 
 from isostack.engine.project import load_project
 from isostack.engine.store import Store
-from isostack.localcloud.client import Cloud
+from isostack.localcloud.client import DEFAULT_ACCOUNT, Cloud
 from isostack.localcloud.database_server import DatabaseServers, available
 from isostack.localcloud.server import LocalCloud
 from isostack.playground.lifecycle import Playgrounds
@@ -59,16 +59,42 @@ pulumi.export("table", table.name)
 """
 
 
+LIGHT = """
+import json
+import pulumi
+import pulumi_aws as aws
+
+play = pulumi.Config("isostack").get_object("playground") or {"name": "none", "owner": "nobody", "expires": "never"}
+tags = {"playground": play["name"], "owner": play["owner"], "expires": play["expires"]} if play["name"] != "none" else {}
+provider = aws.Provider("account", region="eu-west-1", default_tags={"tags": tags})
+options = pulumi.ResourceOptions(provider=provider)
+bucket = aws.s3.Bucket("files", opts=options)
+queue = aws.sqs.Queue("jobs", opts=options)
+trusted = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ecs-tasks.amazonaws.com"}}
+role = aws.iam.Role("work", assume_role_policy=json.dumps({"Version": "2012-10-17", "Statement": [trusted]}), opts=options)
+allowed = {"Effect": "Allow", "Action": "sqs:*", "Resource": queue.arn}
+policy = pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": [allowed]})
+aws.iam.RolePolicy("work", role=role.name, policy=policy, opts=options)
+table = aws.dynamodb.Table(
+    "carts", billing_mode="PAY_PER_REQUEST", hash_key="id", attributes=[{"name": "id", "type": "S"}], opts=options
+)
+aws.cloudwatch.Dashboard("board", dashboard_name=f"small-{play['name']}-board", dashboard_body='{"widgets": []}', opts=options)
+pulumi.export("table", table.name)
+pulumi.export("bucket", bucket.id)
+"""
+
+
 class Yard:
     """A project, its playgrounds, and hands to put data into them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, program: str = PROGRAM) -> None:
         root = folder / "project"
         root.mkdir()
         (root / "Pulumi.yaml").write_text("name: small\nruntime: python\n")
         (root / "Pulumi.dev.yaml").write_text("config: {}\n")
-        (root / "__main__.py").write_text(PROGRAM)
+        (root / "__main__.py").write_text(program)
         self.root = root
+        self.account = "111111111111" if "111111111111" in program else DEFAULT_ACCOUNT
         self.home = folder / "home"
         self.local_cloud = LocalCloud(self.home)
         self.psql = DatabaseServers(self.home)._bin / "psql"
@@ -87,7 +113,7 @@ class Yard:
         return found
 
     def client(self, service: str) -> Any:
-        return Cloud(self.local_cloud.ensure().url, "eu-west-1", "111111111111").client(service)
+        return Cloud(self.local_cloud.ensure().url, "eu-west-1", self.account).client(service)
 
     def sql(self, name: str, statement: str) -> str:
         url = self.playgrounds.environment(name)["DATABASE_URL"]
@@ -117,5 +143,13 @@ def own_yard(tmp_path: Path) -> Iterator[Yard]:
     if available():
         pytest.skip(f"no PostgreSQL here: {available()}")
     yard = Yard(tmp_path)
+    yield yard
+    yard.local_cloud.stop()
+
+
+@pytest.fixture(scope="module")
+def light(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
+    """One without a database: playgrounds come and go fast."""
+    yard = Yard(tmp_path_factory.mktemp("light"), LIGHT)
     yield yard
     yard.local_cloud.stop()
