@@ -134,6 +134,7 @@ def test_what_expires_soon_is_said_on_standard_error_and_json_stays_json(ana: Pl
     assert ran.json["result"] == "succeeded"
     assert "warning: playground ana expires in" in ran.err
     assert "isostack play extend 4h ana" in ran.err
+    assert ana("extend", "4h").code == 0
 
 
 def test_down_leaves_a_snapshot_and_says_how_to_come_back(play: Play) -> None:
