@@ -119,9 +119,7 @@ class Applier:
                 except OperationFailed as error:
                     return step.fail(str(error))
                 secret = sorted(key for key, value in outputs.items() if has_secret(value))
-                return step.done(
-                    self._record_read(goal, id_, {"name": id_, "outputs": outputs, "secretOutputNames": secret})
-                )
+                return step.done(self._record_read(goal, id_, {"name": id_, "outputs": outputs, "secretOutputNames": secret}))
 
         return self._attempt(goal, work)
 
@@ -171,13 +169,9 @@ class Applier:
             self.deployment.refuse(f"provider {package} ({short_name(goal.urn)}) is not served by the local cloud")
             return Registered(goal.urn, UNKNOWN_STRING, {})
         inputs = {"version": self.deployment.host.version(package), **goal.inputs}
-        changed = (
-            [] if old is None else [k for k in old.inputs.keys() | inputs.keys() if old.inputs.get(k) != inputs.get(k)]
-        )
+        changed = [] if old is None else [k for k in old.inputs.keys() | inputs.keys() if old.inputs.get(k) != inputs.get(k)]
         op = Op.CREATE if old is None else Op.UPDATE if changed else Op.SAME
-        with self.deployment.step(
-            goal, op, plan.changes(old.inputs if old else {}, inputs, sorted(changed or inputs))
-        ) as step:
+        with self.deployment.step(goal, op, plan.changes(old.inputs if old else {}, inputs, sorted(changed or inputs))) as step:
             try:
                 self.deployment.configure(goal.urn, package, inputs)
             except IsostackError as error:
@@ -228,16 +222,13 @@ class Applier:
             needed = {*goal.dependencies, goal.parent, provider_urn(goal.provider)}
             if goal.urn in self.deployment.targets and (missing := needed & self.deployment.not_created):
                 raise OperationFailed(
-                    f"--target {goal.urn}: it depends on {min(missing)}, which does not exist yet; "
-                    "name that as a target too"
+                    f"--target {goal.urn}: it depends on {min(missing)}, which does not exist yet; name that as a target too"
                 )
             return sorted(needed & self.deployment.failed.keys())
 
     def _skip(self, goal: Goal, why: str) -> Registered:
         with self.deployment.lock:
             self.deployment.failed[goal.urn] = why
-        self.deployment.sink(
-            StepStarted(goal.urn, Op.CREATE, goal.type, goal.name, goal.parent, component=not goal.custom)
-        )
+        self.deployment.sink(StepStarted(goal.urn, Op.CREATE, goal.type, goal.name, goal.parent, component=not goal.custom))
         self.deployment.sink(StepDone(goal.urn, Op.CREATE, "skipped", 0.0, why))
         return Registered(goal.urn, "", {}, "skipped")

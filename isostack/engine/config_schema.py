@@ -194,7 +194,7 @@ def _steps(name: str) -> Steps:
     while position < len(name):
         match = _STEP.match(name, position)
         if not match:
-            raise ValueError(f"{name!r} is not a path; quote keys with dots or brackets as in a[\"b.c\"]")
+            raise ValueError(f'{name!r} is not a path; quote keys with dots or brackets as in a["b.c"]')
         plain, index, quoted = match.groups()
         steps.append(int(index) if index else plain or re.sub(r"\\(.)", r"\1", quoted))
         position = match.end()

@@ -118,9 +118,7 @@ def _delete_all(deployment: Deployment, doomed: list[ResourceState]) -> None:
                     for freed in blocks[index]:
                         waiting[freed] -= 1
                         if problem:
-                            spoiled.setdefault(
-                                freed, f"{short_name(resource.urn)}, which depends on it, was not deleted"
-                            )
+                            spoiled.setdefault(freed, f"{short_name(resource.urn)}, which depends on it, was not deleted")
                         if not waiting[freed]:
                             ready.append(freed)
                     condition.notify_all()

@@ -391,7 +391,6 @@ def _without_references(resource: ResourceState, urns: set[str]) -> ResourceStat
         deleted_with="" if resource.deleted_with in urns else resource.deleted_with,
         dependencies=[urn for urn in resource.dependencies if urn not in urns],
         property_dependencies={
-            key: [urn for urn in dependencies if urn not in urns]
-            for key, dependencies in resource.property_dependencies.items()
+            key: [urn for urn in dependencies if urn not in urns] for key, dependencies in resource.property_dependencies.items()
         },
     )

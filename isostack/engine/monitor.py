@@ -67,9 +67,7 @@ class InvokeFailed(grpc.RpcError):
 class Monitor:
     """The resource monitor of one run of a program. Its methods are called from the SDK's worker threads."""
 
-    def __init__(
-        self, deployment: Deployment, project: str, stack: str, stack_outputs: Callable[[str], PropertyMap]
-    ) -> None:
+    def __init__(self, deployment: Deployment, project: str, stack: str, stack_outputs: Callable[[str], PropertyMap]) -> None:
         self.deployment = deployment
         self.applier = Applier(deployment)
         self.project = project
@@ -216,8 +214,7 @@ class Monitor:
             custom=request.custom,
             inputs=inputs,
             parent=request.parent,
-            provider=request.provider
-            or (self._inherited_provider(request.parent, request.type) if request.custom else ""),
+            provider=request.provider or (self._inherited_provider(request.parent, request.type) if request.custom else ""),
             dependencies=sorted(request.dependencies),
             property_dependencies={k: sorted(v.urns) for k, v in request.propertyDependencies.items()},
             protect=request.protect,
@@ -290,9 +287,7 @@ class EngineService:
         self.sink = sink
 
     def Log(self, request: Any) -> None:
-        severity = {engine_pb2.INFO: "info", engine_pb2.WARNING: "warning", engine_pb2.ERROR: "error"}.get(
-            request.severity
-        )
+        severity = {engine_pb2.INFO: "info", engine_pb2.WARNING: "warning", engine_pb2.ERROR: "error"}.get(request.severity)
         if severity and not request.ephemeral:
             self.sink(Diagnostic(severity, request.message, request.urn))  # type: ignore[arg-type]  # one of the three
 

@@ -176,9 +176,7 @@ def replacing(old: ResourceState, inputs: PropertyMap, diff: Diff, paths: Sequen
 
     Unlike Pulumi's engine, which looks no deeper than the provider's diff does, this one looks at the values.
     """
-    before, after = (
-        {key: plain(values[key]) for key in diff.changed if key in values} for values in (old.inputs, inputs)
-    )
+    before, after = ({key: plain(values[key]) for key in diff.changed if key in values} for values in (old.inputs, inputs))
     found = [*diff.replaces, *(path for path in paths if differs_at(before, after, path))]
     return list(dict.fromkeys(found))
 
@@ -186,9 +184,7 @@ def replacing(old: ResourceState, inputs: PropertyMap, diff: Diff, paths: Sequen
 # -- the decision about one resource -----------------------------------------------------------------------------------
 
 
-def decide(
-    goal: Goal, old: ResourceState | None, inputs: PropertyMap, diff: Diff, replaced: Container[str] = ()
-) -> Decision:
+def decide(goal: Goal, old: ResourceState | None, inputs: PropertyMap, diff: Diff, replaced: Container[str] = ()) -> Decision:
     """What to do about a custom resource: ``inputs`` are checked, ``diff`` is the provider's, ``replaced`` are the URNs
     that this run replaces (for ``replace_with`` and ``deleted_with``)."""
     if old is None:
@@ -204,9 +200,7 @@ def decide(
     return Decision(Op.UPDATE, diff.changed) if diff.changed else Decision(Op.SAME)
 
 
-def changes(
-    old: PropertyMap, new: PropertyMap, changed: Iterable[str], replaces: Iterable[str] = ()
-) -> tuple[Change, ...]:
+def changes(old: PropertyMap, new: PropertyMap, changed: Iterable[str], replaces: Iterable[str] = ()) -> tuple[Change, ...]:
     """What a preview shows of the changed top-level properties: the leaves that differ, secrets masked."""
     changed = tuple(changed)
     forced = {path.partition(".")[0].partition("[")[0] for path in replaces}
@@ -373,9 +367,7 @@ class Targets:
 
     def __init__(self, patterns: Sequence[str] = ()) -> None:
         self.patterns = tuple(patterns)
-        self._matchers = [
-            re.compile(re.escape(p).replace(r"\*\*", ".*").replace(r"\*", "[^:]*") + r"\Z") for p in patterns
-        ]
+        self._matchers = [re.compile(re.escape(p).replace(r"\*\*", ".*").replace(r"\*", "[^:]*") + r"\Z") for p in patterns]
 
     def __contains__(self, urn: object) -> bool:
         return not self._matchers or any(matcher.match(str(urn)) for matcher in self._matchers)

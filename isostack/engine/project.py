@@ -119,15 +119,11 @@ def pinned_version(project: Project, stack: str) -> str | None:
 def check_stack_name(name: str) -> str:
     """The name, where Pulumi would take it. Raises BadInput where not."""
     if not name or len(name) > LONGEST_NAME or not _NAME.fullmatch(name):
-        raise BadInput(
-            f"{name!r} is no stack name: use 1 to {LONGEST_NAME} letters, digits, hyphens, underscores and periods"
-        )
+        raise BadInput(f"{name!r} is no stack name: use 1 to {LONGEST_NAME} letters, digits, hyphens, underscores and periods")
     return name
 
 
-def load_stack(
-    project: Project, stack_name: str, open_secrets: Callable[[Mapping[str, str]], Decrypter]
-) -> StackConfig:
+def load_stack(project: Project, stack_name: str, open_secrets: Callable[[Mapping[str, str]], Decrypter]) -> StackConfig:
     """The configuration with which a program runs as this stack; a stack without a file has the project's defaults.
 
     ``open_secrets`` is called with ``{"salt": ...}``, and only where a value is encrypted. Raises BadInput with all
@@ -194,8 +190,7 @@ def _runtime(raw: Mapping[str, Any], file: Path) -> tuple[str, Mapping[str, Any]
         raise BadInput(f"{shown(file)} does not say what it is written in; add the line: runtime: python")
     if name != "python":
         raise Refused(
-            f"{shown(file)}: the embedded engine runs Python programs, not runtime {name!r};"
-            " run this project with the Pulumi CLI"
+            f"{shown(file)}: the embedded engine runs Python programs, not runtime {name!r}; run this project with the Pulumi CLI"
         )
     if not isinstance(options or {}, dict):
         raise BadInput(f"{shown(file)}: the 'options' of the runtime must be a mapping, such as {{virtualenv: .venv}}")
@@ -317,9 +312,7 @@ def _opened(value: Any, decrypter: Decrypter) -> Any:
     return [_opened(item, decrypter) for item in value] if isinstance(value, list) else value
 
 
-def _fit(
-    project: Project, stack: str, declaration: Declaration, sealed: Mapping[str, Any], config: dict[str, Any]
-) -> str:
+def _fit(project: Project, stack: str, declaration: Declaration, sealed: Mapping[str, Any], config: dict[str, Any]) -> str:
     """Apply the declaration to the configuration; gives what is wrong, as a line for a person, or ``""``."""
     file = shown(project.stack_file(stack))
     found, value = lookup(config, declaration)

@@ -40,9 +40,7 @@ _KEYWORDS: Final[dict[str, Scalar]] = {
 }
 _INTEGER = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-_TIME = re.compile(
-    r"(\d{4})-(\d\d?)-(\d\d?)(?:(?:[Tt]|( ))(\d\d?):(\d\d?):(\d\d?)(?:\.(\d+))?(?(4)|(Z|[-+]\d\d:\d\d)))?"
-)
+_TIME = re.compile(r"(\d{4})-(\d\d?)-(\d\d?)(?:(?:[Tt]|( ))(\d\d?):(\d\d?):(\d\d?)(?:\.(\d+))?(?(4)|(Z|[-+]\d\d:\d\d)))?")
 
 
 def shown(path: Path) -> str:
@@ -141,9 +139,7 @@ def _parse_json(text: str, path: Path) -> Any:
     try:
         return json.loads(text, parse_int=float)  # Go reads every number of an untyped JSON value as a float64
     except json.JSONDecodeError as error:
-        raise BadInput(
-            f"{shown(path)}, line {error.lineno}, column {error.colno}: {error.msg}; mend the JSON there"
-        ) from None
+        raise BadInput(f"{shown(path)}, line {error.lineno}, column {error.colno}: {error.msg}; mend the JSON there") from None
 
 
 def _refuse_repeated_keys(node: yaml.Node, seen: set[int]) -> None:

@@ -18,11 +18,7 @@ def forget_lost_cloud(deployment: Deployment, identity: str) -> int:
     """Drop what lived in a cloud that was reset since; gives how many resources that were. Nothing is called."""
     with deployment.lock:
         before = deployment.snapshot.metadata.cloud
-        lost = (
-            [r for r in deployment.snapshot.resources if r.custom and deployment.host.lives_in_cloud(r.type)]
-            if before
-            else []
-        )
+        lost = [r for r in deployment.snapshot.resources if r.custom and deployment.host.lives_in_cloud(r.type)] if before else []
         if before == identity:
             return 0
         if lost:
@@ -44,9 +40,7 @@ def settle_pending(deployment: Deployment) -> None:
         try:
             if operation.type == "creating":
                 _settle_create(deployment, resource, label)
-            elif (state := deployment.snapshot.get(resource.urn)) is not None and resource.type.partition(":")[
-                0
-            ] != "pulumi":
+            elif (state := deployment.snapshot.get(resource.urn)) is not None and resource.type.partition(":")[0] != "pulumi":
                 _refresh_one(deployment, state)
         except ProviderError as error:
             text = f"an earlier run was cut off at {label}; it could not be checked: {error}"

@@ -74,9 +74,7 @@ class PassphraseSecrets:
         return cls(passphrase, os.urandom(SALT_BYTES), None, prefetch=prefetch)
 
     @classmethod
-    def from_state(
-        cls, state: Mapping[str, Any], passphrase: Passphrase, *, prefetch: bool = False
-    ) -> PassphraseSecrets:
+    def from_state(cls, state: Mapping[str, Any], passphrase: Passphrase, *, prefetch: bool = False) -> PassphraseSecrets:
         """The secrets of a stack whose ``state`` is ``{"salt": ...}``. Raises BadInput where that is malformed."""
         text = state.get("salt")
         parts = text.split(":") if isinstance(text, str) else []

@@ -84,9 +84,7 @@ class Transforms:
                 self._channels[callback.target] = grpc.insecure_channel(callback.target)
             stub = callback_pb2_grpc.CallbacksStub(self._channels[callback.target])
         with self.program_at_work():
-            answer = stub.Invoke(
-                callback_pb2.CallbackInvokeRequest(token=callback.token, request=request.SerializeToString())
-            )
+            answer = stub.Invoke(callback_pb2.CallbackInvokeRequest(token=callback.token, request=request.SerializeToString()))
         return bytes(answer.response)
 
 

@@ -106,7 +106,4 @@ def mark_secrets(outputs: Mapping[str, Any], inputs: Mapping[str, Any], names: t
 
     Pulumi does the same for a provider that does not take secrets (``annotateSecrets`` in its provider plugin).
     """
-    return {
-        key: Secret(plain(value)) if key in names or has_secret(inputs.get(key)) else value
-        for key, value in outputs.items()
-    }
+    return {key: Secret(plain(value)) if key in names or has_secret(inputs.get(key)) else value for key, value in outputs.items()}

@@ -171,9 +171,7 @@ class FakeProvider:
         replaces = tuple(key for key in changed if key in REPLACING)
         return Diff(tuple(changed), replaces, "exclusive" in replaces)
 
-    def planned(
-        self, type_: str, inputs: PropertyMap, old_outputs: PropertyMap | None, changed: Iterable[str]
-    ) -> PropertyMap:
+    def planned(self, type_: str, inputs: PropertyMap, old_outputs: PropertyMap | None, changed: Iterable[str]) -> PropertyMap:
         known = {key: value for key, value in inputs.items() if key != DEFAULTS}
         return {"arn": UNKNOWN, **known} if old_outputs is None else {**old_outputs, **known}
 

@@ -26,9 +26,7 @@ def renamed(world: World, before: Program, after: Program) -> None:
 
 
 def test_by_name(world: World) -> None:
-    renamed(
-        world, lambda: Thing("old", name="n"), lambda: Thing("new", options(aliases=[pulumi.Alias(name="old")]), name="n")
-    )
+    renamed(world, lambda: Thing("old", name="n"), lambda: Thing("new", options(aliases=[pulumi.Alias(name="old")]), name="n"))
     assert world.names() == ["new"]
 
 

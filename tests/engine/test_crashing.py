@@ -170,4 +170,3 @@ def test_the_state_of_a_dead_run_is_previewed_as_it_is(world: World) -> None:
     config = StackConfig("dev", project.stack_file("dev"), {})
     run.preview(run.Stack(project, "dev", config, world.store, world.cloud, world.events.append))
     assert world.written() == written
-

@@ -90,9 +90,7 @@ def test_a_run_that_is_told_to_stop_stops(world: World, deployments: list[Deploy
     if operation != "up":
         world.up_well(line)
     world.cloud.before = lambda call: deployments[-1].stop.set() if call.subject.startswith("b") else None
-    outcome = {"up": lambda: world.up(line), "destroy": world.destroy, "refresh": lambda: world.refresh(parallel=1)}[
-        operation
-    ]()
+    outcome = {"up": lambda: world.up(line), "destroy": world.destroy, "refresh": lambda: world.refresh(parallel=1)}[operation]()
     assert outcome.result.result == "failed"
     assert "interrupted" in outcome.messages()
     done = {"up": ["create a", "create b"], "destroy": ["delete c-1", "delete b-1"], "refresh": []}
@@ -142,5 +140,3 @@ def test_as_many_things_at_once_as_are_asked_for(world: World, parallel: int) ->
     world.destroy(parallel=parallel)
     assert world.cloud.most_at_once == parallel
     assert world.cloud.things == {}
-
-

@@ -317,9 +317,7 @@ def test_secure_values_are_decrypted_at_every_depth_and_their_keys_are_secret(tm
     assert "abc" not in repr(stack)
 
 
-def test_a_secure_value_opens_with_the_passphrase_of_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_secure_value_opens_with_the_passphrase_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("isostack.engine.secrets.ROUNDS", 3)
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "horse")
     secrets = PassphraseSecrets.new(Passphrase("horse", "the test"))
@@ -453,9 +451,7 @@ def test_a_value_of_the_declared_type_is_accepted(tmp_path: Path, declared: str,
         ("array, items: {type: string}", "a", "array<string>"),
     ],
 )
-def test_a_value_of_another_type_is_refused_with_the_mend(
-    tmp_path: Path, declared: str, written: str, shown_type: str
-) -> None:
+def test_a_value_of_another_type_is_refused_with_the_mend(tmp_path: Path, declared: str, written: str, shown_type: str) -> None:
     project = project_in(tmp_path, f"config: {{a: {{type: {declared}}}}}")
 
     with pytest.raises(BadInput) as caught:

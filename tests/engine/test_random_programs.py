@@ -29,8 +29,9 @@ def declared(position: int) -> st.SearchStrategy[Declared]:
     return st.builds(
         Declared,
         values=st.tuples(*[st.integers(0, 1)] * 3),
-        source=st.none() if not position else st.none()
-        | st.tuples(st.sampled_from(["size", "fixed", "exclusive"]), st.integers(0, position - 1)),
+        source=st.none()
+        if not position
+        else st.none() | st.tuples(st.sampled_from(["size", "fixed", "exclusive"]), st.integers(0, position - 1)),
         depends_on=earlier,
         parent=earlier,
         in_group=st.booleans(),
@@ -83,9 +84,7 @@ def test_the_cloud_holds_what_the_last_program_says_and_a_second_up_changes_noth
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=programs(), second=programs())
-def test_a_preview_counts_what_up_then_does(
-    tmp_path_factory: pytest.TempPathFactory, first: Program, second: Program
-) -> None:
+def test_a_preview_counts_what_up_then_does(tmp_path_factory: pytest.TempPathFactory, first: Program, second: Program) -> None:
     world = World(tmp_path_factory.mktemp("random"))
     world.up_well(lambda: run(first), skip_preview=True)
     announced = world.preview(lambda: run(second))

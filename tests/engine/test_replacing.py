@@ -66,9 +66,7 @@ def test_the_old_one_is_deleted_first_where_the_provider_says_so(world: World) -
     ("wanted", "property_", "calls"),
     [(True, "fixed", ["delete a-1", "create a"]), (False, "exclusive", ["create a", "delete a-1"])],
 )
-def test_the_program_has_the_last_word_on_what_goes_first(
-    world: World, wanted: bool, property_: str, calls: list[str]
-) -> None:
+def test_the_program_has_the_last_word_on_what_goes_first(world: World, wanted: bool, property_: str, calls: list[str]) -> None:
     def program(value: int) -> None:
         Thing("a", options(delete_before_replace=wanted), **{property_: value})
 

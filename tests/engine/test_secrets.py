@@ -204,9 +204,7 @@ def test_the_environment_variable_comes_first_even_when_it_is_empty(
 
 
 @pytest.mark.usefixtures("no_passphrase_set")
-def test_a_passphrase_file_is_read_without_its_surrounding_white_space(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_passphrase_file_is_read_without_its_surrounding_white_space(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "given").write_text("  from the file\n")
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", str(tmp_path / "given"))
 
@@ -217,9 +215,7 @@ def test_a_passphrase_file_is_read_without_its_surrounding_white_space(
 
 
 @pytest.mark.usefixtures("no_passphrase_set")
-def test_a_passphrase_file_that_is_not_there_is_an_error_that_names_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_passphrase_file_that_is_not_there_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE_FILE", str(tmp_path / "gone"))
 
     with pytest.raises(BadInput, match=r"PULUMI_CONFIG_PASSPHRASE_FILE names, .*gone: No such file"):
@@ -266,9 +262,7 @@ def test_processes_that_start_at_once_agree_on_one_generated_passphrase(tmp_path
 
 
 @pytest.mark.usefixtures("no_passphrase_set")
-def test_a_passphrase_that_another_process_generated_meanwhile_stays(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_passphrase_that_another_process_generated_meanwhile_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     link = os.link
 
     def beaten(source: str, target: Path) -> None:

@@ -50,9 +50,7 @@ def test_a_target_that_does_not_exist_is_told(world: World) -> None:
 
 def test_stars_stand_for_many(world: World) -> None:
     world.up_well(lambda: [Thing("aa", size=1), Thing("ab", size=1), Thing("b", size=1)])
-    outcome = world.up_well(
-        lambda: [Thing("aa", size=2), Thing("ab", size=2), Thing("b", size=2)], targets=[f"**::{THING}::a*"]
-    )
+    outcome = world.up_well(lambda: [Thing("aa", size=2), Thing("ab", size=2), Thing("b", size=2)], targets=[f"**::{THING}::a*"])
     assert sorted(outcome.calls) == ["update aa-1", "update ab-1"]
 
 

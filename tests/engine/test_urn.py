@@ -53,17 +53,13 @@ def test_a_name_may_contain_anything(name: str) -> None:
     assert urns.name_of(urns.make("dev", "shop", "", "a:b:C", name)) == name
 
 
-@pytest.mark.parametrize(
-    "text", ["", "dev", "urn:aws:dev::shop::a:b:C::x", "urn:pulumi:dev::shop::a:b:C", "urn:pulumi:"]
-)
+@pytest.mark.parametrize("text", ["", "dev", "urn:aws:dev::shop::a:b:C::x", "urn:pulumi:dev::shop::a:b:C", "urn:pulumi:"])
 def test_what_is_no_urn_is_refused_and_named(text: str) -> None:
     with pytest.raises(BadInput, match="is not a URN"):
         urns.parse(text)
 
 
-@pytest.mark.parametrize(
-    ("stack", "project", "type_"), [("a::b", "p", "t:t:T"), ("s", "p:", "t:t:T"), ("s", "p", "aws::Thing")]
-)
+@pytest.mark.parametrize(("stack", "project", "type_"), [("a::b", "p", "t:t:T"), ("s", "p:", "t:t:T"), ("s", "p", "aws::Thing")])
 def test_a_part_that_could_not_be_told_from_the_next_is_refused(stack: str, project: str, type_: str) -> None:
     with pytest.raises(BadInput, match="cannot stand in a URN"):
         urns.make(stack, project, "", type_, "x")

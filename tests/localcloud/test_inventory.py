@@ -15,9 +15,7 @@ from isostack.localcloud.server import LocalCloud
 
 Undo = Callable[[], Any]
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
-ALLOW = json.dumps(
-    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]}
-)
+ALLOW = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]})
 IMAGES = [{"Name": "owner-alias", "Values": ["amazon"]}, {"Name": "name", "Values": ["al2023-ami-2023*"]}]
 
 
@@ -245,9 +243,7 @@ def lambda_(cloud: Cloud) -> tuple[int, list[Undo]]:
     with zipfile.ZipFile(archive, "w") as code:
         code.writestr("a.py", "def a(event, context): return 1")
     c = cloud.client("lambda")
-    c.create_function(
-        FunctionName="a", Runtime="python3.13", Role=role, Handler="a.a", Code={"ZipFile": archive.getvalue()}
-    )
+    c.create_function(FunctionName="a", Runtime="python3.13", Role=role, Handler="a.a", Code={"ZipFile": archive.getvalue()})
     return 1, [lambda: c.delete_function(FunctionName="a"), lambda: cloud.client("iam").delete_role(RoleName="a")]
 
 

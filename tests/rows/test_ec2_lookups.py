@@ -36,9 +36,7 @@ def vpc(provider: LocalCloudProvider) -> str:
 
 def subnet(provider: LocalCloudProvider, vpc: str, third: int, zone: str, **tags: str) -> str:
     block = f"10.50.{third}.0/24"
-    return make(
-        provider, "aws:ec2/subnet:Subnet", vpcId=vpc, cidrBlock=block, availabilityZone=f"eu-west-1{zone}", tags=tags
-    )[0]
+    return make(provider, "aws:ec2/subnet:Subnet", vpcId=vpc, cidrBlock=block, availabilityZone=f"eu-west-1{zone}", tags=tags)[0]
 
 
 @pytest.mark.parametrize(
@@ -50,9 +48,7 @@ def subnet(provider: LocalCloudProvider, vpc: str, third: int, zone: str, **tags
         {"default": False},
     ],
 )
-def test_a_vpc_is_found_by_what_the_program_says_of_it(
-    provider: LocalCloudProvider, vpc: str, arguments: dict[str, Any]
-) -> None:
+def test_a_vpc_is_found_by_what_the_program_says_of_it(provider: LocalCloudProvider, vpc: str, arguments: dict[str, Any]) -> None:
     found = look_up(provider, "ec2.getVpc", **arguments)
     assert found["id"] == vpc
     assert found["arn"].endswith(f":vpc/{vpc}")

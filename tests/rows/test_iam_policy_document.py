@@ -163,13 +163,9 @@ def test_own_statements_follow_the_sources_and_replace_those_of_the_same_sid() -
 
 
 def test_overrides_come_last_in_their_order() -> None:
-    first = _text(
-        {"Sid": "A", "Effect": "Deny", "Action": "1"}, {"Sid": "B", "Effect": "Deny", "Action": "1"}, Id="over"
-    )
+    first = _text({"Sid": "A", "Effect": "Deny", "Action": "1"}, {"Sid": "B", "Effect": "Deny", "Action": "1"}, Id="over")
     second = _text({"Sid": "B", "Effect": "Allow", "Action": "2"})
-    result = _document(
-        policyId="own", overridePolicyDocuments=[first, second], statements=[{"sid": "A", "actions": ["0"]}]
-    )
+    result = _document(policyId="own", overridePolicyDocuments=[first, second], statements=[{"sid": "A", "actions": ["0"]}])
     document = json.loads(result["json"])
     assert document["Id"] == "over"
     assert [(s["Sid"], s["Action"]) for s in document["Statement"]] == [("A", "1"), ("B", "2")]

@@ -283,9 +283,7 @@ def test_a_write_only_secret_is_stored_and_stays_out_of_the_readable_outputs(pro
     assert found["secretString"] == "hush"
     changed = {**version.inputs, "secretStringWo": "louder"}
     assert not program.provider.diff(type_, version.inputs, version.outputs, changed)
-    assert program.provider.diff(
-        type_, version.inputs, version.outputs, changed | {"secretStringWoVersion": 2}
-    ).replaces
+    assert program.provider.diff(type_, version.inputs, version.outputs, changed | {"secretStringWoVersion": 2}).replaces
 
 
 def test_a_secret_that_waits_for_its_deletion_is_gone(program: _Program) -> None:
@@ -407,13 +405,8 @@ def test_a_pet_name_has_its_words_and_is_its_own_id() -> None:
 
 def test_a_seed_repeats_a_value() -> None:
     items = [str(number) for number in range(50)]
-    assert (
-        _random("Shuffle", inputs=items, seed="s")["results"] == _random("Shuffle", inputs=items, seed="s")["results"]
-    )
-    assert (
-        _random("Integer", min=0, max=10**9, seed="s")["result"]
-        == _random("Integer", min=0, max=10**9, seed="s")["result"]
-    )
+    assert _random("Shuffle", inputs=items, seed="s")["results"] == _random("Shuffle", inputs=items, seed="s")["results"]
+    assert _random("Integer", min=0, max=10**9, seed="s")["result"] == _random("Integer", min=0, max=10**9, seed="s")["result"]
 
 
 def test_a_shuffle_gives_fewer_or_repeats_as_asked() -> None:

@@ -337,9 +337,7 @@ CASES = [
         },
         update={
             "subnetIds": [Ref("second", "id")],
-            "ingress": [
-                {"action": "allow", "protocol": "6", "ruleNo": 200, "fromPort": 80, "toPort": 443, "cidrBlock": _ALL}
-            ],
+            "ingress": [{"action": "allow", "protocol": "6", "ruleNo": 200, "fromPort": 80, "toPort": 443, "cidrBlock": _ALL}],
             "egress": [],
             "tags": {"b": "1"},
         },
@@ -350,9 +348,7 @@ CASES = [
         token="aws:ec2/defaultNetworkAcl:DefaultNetworkAcl",
         needs={"vpc": _VPC, "other": _OTHER_VPC},
         inputs={"defaultNetworkAclId": Ref("vpc", "defaultNetworkAclId"), "tags": {"Name": "closed"}},
-        update={
-            "ingress": [{"action": "allow", "protocol": "-1", "ruleNo": 10, "fromPort": 0, "toPort": 0, "cidrBlock": _ALL}]
-        },
+        update={"ingress": [{"action": "allow", "protocol": "-1", "ruleNo": 10, "fromPort": 0, "toPort": 0, "cidrBlock": _ALL}]},
         replace={"defaultNetworkAclId": Ref("other", "defaultNetworkAclId")},
         expect={"vpcId": str, "ingress": [], "egress": []},
         outlives_delete=True,

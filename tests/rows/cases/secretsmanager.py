@@ -17,9 +17,7 @@ _READ, _WRITE = _policy("secretsmanager:GetSecretValue"), _policy("secretsmanage
 _KEY = Need("aws:kms/key:Key", {})
 _SECRET = Need("aws:secretsmanager/secret:Secret", {"name": "app/database", "recoveryWindowInDays": 0})
 _OTHER = Need("aws:secretsmanager/secret:Secret", {"name": "app/other", "recoveryWindowInDays": 0})
-_FIRST = Need(
-    "aws:secretsmanager/secretVersion:SecretVersion", {"secretId": Ref("secret", "id"), "secretString": "first"}
-)
+_FIRST = Need("aws:secretsmanager/secretVersion:SecretVersion", {"secretId": Ref("secret", "id"), "secretString": "first"})
 _TRUST = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
 _ROLE = Need("aws:iam/role:Role", {"name": "rotator", "assumeRolePolicy": json.dumps({"Statement": [_TRUST]})})
 _ROTATOR = Need(
