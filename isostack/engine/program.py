@@ -27,6 +27,7 @@ from typing import Any
 
 from isostack.engine.events import Diagnostic, Sink
 from isostack.engine.project import Project, StackConfig
+from isostack.engine.sdk_imports import name_by_name
 from isostack.errors import BadInput, IsostackError, OperationFailed, Refused
 
 # Registrations block a worker thread each; look-ups need further threads beside them.
@@ -107,7 +108,7 @@ def _run(
     executor = _Threads(parallel + SPARE_THREADS)
     monitor.transforms.program_at_work = executor.one_more
     loop.set_default_executor(executor)
-    with _surroundings(main, project.root, sink), _source_positions(positions), _woken_by_signals(loop):
+    with name_by_name(), _surroundings(main, project.root, sink), _source_positions(positions), _woken_by_signals(loop):
         try:
             loop.run_until_complete(_run_in_stack(main, monitor))
         except IsostackError:
