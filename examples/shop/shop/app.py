@@ -17,17 +17,21 @@ from botocore.exceptions import BotoCoreError, ClientError
 from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from psycopg import OperationalError
+from psycopg.errors import UndefinedColumn, UndefinedTable
 from starlette.concurrency import run_in_threadpool
 
-from shop import carts, orders, products
+from shop import carts, logs, orders, products
 from shop.assets import Assets, read_image
 from shop.carts import Cart, Quantity
-from shop.database import Database, check, database
+from shop.database import Database, NotMigrated, check, database
 from shop.errors import Refused
 from shop.orders import Order
 from shop.products import Id, NewProduct, Product
 from shop.queue import Queue
 from shop.settings import Settings
+
+SILENT = (OperationalError, BotoCoreError, ClientError)
+"""What is raised where the database, the bucket or the queue does not answer."""
 
 log = logging.getLogger("shop")
 routes = APIRouter()
@@ -64,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(routes)
     app.middleware("http")(_logged)
     app.add_exception_handler(Refused, _refused)
-    for error in (OperationalError, BotoCoreError, ClientError):
+    for error in (*SILENT, UndefinedColumn, UndefinedTable):  # the last two where the migrations have not run
         app.add_exception_handler(error, _unavailable)
     return app
 
@@ -164,7 +168,7 @@ def _announce(shop: Shop, order_id: UUID) -> None:
     """The order stands, whatever becomes of its message: the worker announces it where this fails."""
     try:
         orders.announce(shop.database, shop.queue, order_id)
-    except (BotoCoreError, ClientError, OperationalError) as error:
+    except SILENT as error:
         log.warning("order not announced yet", extra={"order": order_id, "reason": error})
 
 
@@ -179,22 +183,23 @@ def get_order(shop: TheShop, order_id: UUID) -> Order:
 
 @routes.get("/healthz")
 def healthz(shop: TheShop) -> JSONResponse:
-    """200 where all that the shop stands on answers, else 503; the reasons are in the log and not for everybody."""
+    """200 where all that the shop stands on is there, else 503; the reasons are in the log and not for everybody."""
     checks = {"database": lambda: check(shop.database), "bucket": shop.assets.check, "queue": shop.queue.check}
     with ThreadPoolExecutor(len(checks)) as threads:
-        answers = dict(zip(checks, threads.map(_answers, checks, checks.values()), strict=True))
-    well = all(answers.values())
-    parts = {part: "ok" if ok else "unreachable" for part, ok in answers.items()}
+        parts = dict(zip(checks, threads.map(_health, checks, checks.values()), strict=True))
+    well = all(health == "ok" for health in parts.values())
     return JSONResponse({"status": "ok" if well else "unavailable", "release": shop.release, **parts}, 200 if well else 503)
 
 
-def _answers(part: str, ask: Callable[[], None]) -> bool:
+def _health(part: str, ask: Callable[[], None]) -> str:
     try:
         ask()
-    except (OperationalError, BotoCoreError, ClientError) as error:
+    except NotMigrated:
+        return "not migrated"
+    except SILENT as error:
         log.warning("unreachable", extra={"part": part, "reason": error})
-        return False
-    return True
+        return "unreachable"
+    return "ok"
 
 
 def _refused(_: Request, error: Exception) -> JSONResponse:
@@ -202,7 +207,7 @@ def _refused(_: Request, error: Exception) -> JSONResponse:
 
 
 def _unavailable(request: Request, error: Exception) -> JSONResponse:
-    log.error("unavailable", extra={"path": request.url.path, "reason": error})
+    log.error("unavailable", extra={"route": _route(request), "reason": error})
     return JSONResponse({"detail": "something that the shop stands on does not answer; try again soon"}, 503)
 
 
@@ -211,15 +216,21 @@ async def _logged(request: Request, answer: Callable[[Request], Awaitable[Respon
     given = request.headers.get("x-request-id", "")
     request_id = given if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", given) else uuid.uuid4().hex
     began = time.perf_counter()
-    response = await answer(request)
-    level = logging.DEBUG if request.url.path == "/healthz" else logging.INFO
-    facts = {
-        "request": request_id,
-        "method": request.method,
-        "path": request.url.path,
-        "status": response.status_code,
-        "milliseconds": round(1000 * (time.perf_counter() - began), 1),
-    }
-    log.log(level, "request", extra=facts)
+    status = 500
+    with logs.of_request(request_id):
+        try:
+            response = await answer(request)
+            status = response.status_code
+        finally:
+            level = logging.DEBUG if request.url.path == "/healthz" else logging.INFO
+            milliseconds = round(1000 * (time.perf_counter() - began), 1)
+            facts = {"method": request.method, "route": _route(request), "status": status, "milliseconds": milliseconds}
+            log.log(level, "request", extra=facts)
     response.headers["X-Request-ID"] = request_id
     return response
+
+
+def _route(request: Request) -> str:
+    """The path as it is declared: who can read the logs shall not get to know the ids of carts, which are all that opens them."""
+    route = request.scope.get("route")
+    return route.path if route else "none"

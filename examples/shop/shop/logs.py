@@ -1,13 +1,17 @@
-"""Logs: a JSON document a line on standard output, with the release in it and without secrets."""
+"""Logs: a JSON document a line on standard output, with the release and the request in it, and without secrets."""
 
 from __future__ import annotations
 
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import TracebackType
 
+_request: ContextVar[str | None] = ContextVar("request", default=None)
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 
 
@@ -26,6 +30,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             "release": self._release,
+            **({"request": request} if (request := _request.get()) else {}),
             **{name: value for name, value in vars(record).items() if name not in _STANDARD},
         }
         if record.exc_info:
@@ -41,10 +46,25 @@ class JsonLines(logging.Formatter):
         return text
 
 
+@contextmanager
+def of_request(request_id: str) -> Iterator[None]:
+    """Lines that are written for it bear its id."""
+    token = _request.set(request_id)
+    try:
+        yield
+    finally:
+        _request.reset(token)
+
+
 def configure(release: str, level: str, secrets: Sequence[str]) -> None:
-    """From here on all loggers of the process, its libraries' too, write such lines."""
+    """From here on all loggers of the process, its libraries' too, write such lines, and so does what ends it."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonLines(release, secrets))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for library in ("boto3", "botocore", "urllib3"):  # on debug they write whole requests, signatures included
         logging.getLogger(library).setLevel(logging.WARNING)
+    sys.excepthook = _ended
+
+
+def _ended(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    logging.getLogger("shop").critical("ended by an error", exc_info=(kind, error, trace))

@@ -7,9 +7,12 @@ import struct
 import sys
 import zlib
 
+from botocore.exceptions import BotoCoreError, ClientError
+from psycopg import OperationalError
+
 from shop import products
 from shop.assets import Assets
-from shop.database import database
+from shop.database import Database, database
 from shop.errors import Conflict
 from shop.products import NewProduct
 from shop.settings import Settings, SettingsError
@@ -31,17 +34,23 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(f"shop seed: {error}")
     assets = Assets(settings.asset_bucket, settings.aws_region)
-    added = 0
-    with database(settings.database_url) as pool:
-        for name, price_cents, stock, colour in GOODS:
-            try:
-                with pool.connection() as connection:
-                    product = products.create(connection, NewProduct(name=name, price_cents=price_cents, stock=stock))
-            except Conflict:
-                continue
-            assets.keep(product.id, png(colour), "image/png")
-            added += 1
+    try:
+        with database(settings.database_url) as pool:
+            added = sum(_add(pool, assets, *goods) for goods in GOODS)
+    except (OperationalError, BotoCoreError, ClientError) as error:
+        sys.exit(f"shop seed: {error}")
     sys.stdout.write(f"{added} products added, {len(GOODS) - added} were there\n")
+
+
+def _add(pool: Database, assets: Assets, name: str, price_cents: int, stock: int, colour: tuple[int, int, int]) -> bool:
+    """Whether it was not there yet. A product whose image cannot be kept is not added."""
+    try:
+        with pool.connection() as connection:
+            product = products.create(connection, NewProduct(name=name, price_cents=price_cents, stock=stock))
+            assets.keep(product.id, png(colour), "image/png")
+    except Conflict:
+        return False
+    return True
 
 
 def png(colour: tuple[int, int, int], side: int = 64) -> bytes:

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -34,12 +37,12 @@ class Settings:
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Settings:
         """The settings of an environment. Raises SettingsError, which names all that is missing."""
-        needed = required(environment, "DATABASE_URL", "ASSET_BUCKET", "JOB_QUEUE_URL", "AWS_REGION")
+        needed = _required(environment, "DATABASE_URL", "ASSET_BUCKET", "JOB_QUEUE_URL", "AWS_REGION")
         level = environment.get("LOG_LEVEL", "info").lower()
         if level not in LOG_LEVELS:
             raise SettingsError(f"LOG_LEVEL is {level!r}; it can be {', '.join(LOG_LEVELS)}")
         return cls(
-            database_url=needed["DATABASE_URL"],
+            database_url=database_url(environment),
             asset_bucket=needed["ASSET_BUCKET"],
             job_queue_url=needed["JOB_QUEUE_URL"],
             aws_region=needed["AWS_REGION"],
@@ -51,8 +54,17 @@ class Settings:
         )
 
 
-def required(environment: Mapping[str, str], *names: str) -> dict[str, str]:
-    """The values of these variables. Raises SettingsError where one is not set, or empty."""
+def database_url(environment: Mapping[str, str]) -> str:
+    """DATABASE_URL alone, which is all that migrations need. Raises SettingsError, which does not show it."""
+    url = _required(environment, "DATABASE_URL")["DATABASE_URL"]
+    try:
+        conninfo_to_dict(url)
+    except ProgrammingError:  # its words have the URL in them, and so the password
+        raise SettingsError("DATABASE_URL cannot be read; it is written postgresql://USER:PASSWORD@HOST:PORT/NAME") from None
+    return url
+
+
+def _required(environment: Mapping[str, str], *names: str) -> dict[str, str]:
     missing = [name for name in names if not environment.get(name)]
     if missing:
         raise SettingsError(f"not set: {', '.join(missing)}; in a playground: isostack play run -- COMMAND")

@@ -1,6 +1,7 @@
-"""Where the tests run: on the database, bucket and queue that the environment names, else on those of a local cloud of their own.
+"""What the tests run on: a database, a bucket and a queue of their own, which go when they end.
 
-In a playground: ``isostack play run -- make -C examples/shop test``. What a test adds there goes when it ends.
+They are made beside those that the environment names, whose data stay untouched: ``isostack play run -- make -C examples/shop
+test``. Elsewhere a local cloud is started for them, where isostack is installed.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import psycopg
@@ -23,12 +25,12 @@ from psycopg import Connection, sql
 from psycopg.rows import DictRow, dict_row
 
 from shop.app import create_app
-from shop.assets import key
 from shop.settings import Settings
 
 ROOT = Path(__file__).parent.parent
-NAMED = ("DATABASE_URL", "ASSET_BUCKET", "JOB_QUEUE_URL", "AWS_REGION")
 REGION = "eu-west-1"
+# Without an endpoint, boto3 would go to whatever AWS account the developer is logged in to.
+NAMED = ("DATABASE_URL", "ASSET_BUCKET", "JOB_QUEUE_URL", "AWS_REGION", "AWS_ENDPOINT_URL")
 Environment = Mapping[str, str]
 
 
@@ -53,27 +55,52 @@ def run() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environment]:
-    """What the shop finds in its environment; the database is migrated."""
+    """What the shop finds in its environment; the database is migrated, and a message that is received comes again at once."""
     named = {name: os.environ[name] for name in NAMED if os.environ.get(name)}
-    if len(named) == len(NAMED):
-        _migrate(named)
-        yield named
-        return
-    if "DATABASE_URL" in named:
-        pytest.fail(f"DATABASE_URL is set, but not {', '.join(name for name in NAMED if name not in named)}", pytrace=False)
-    with _local_cloud(tmp_path_factory.mktemp("cloud")) as made:
-        _migrate(made)
+    cloud = nullcontext(named) if len(named) == len(NAMED) else _local_cloud(tmp_path_factory.mktemp("cloud"))
+    with cloud as around, _own_database(around["DATABASE_URL"]) as url, _own_bucket_and_queue(around) as own:
+        made = {**around, **own, "DATABASE_URL": url}
+        done = run_module(made, "alembic", "upgrade", "head")
+        assert done.returncode == 0, done.stderr
         yield made
 
 
-def _migrate(environment: Environment) -> None:
-    done = run_module(environment, "alembic", "upgrade", "head")
-    assert done.returncode == 0, done.stderr
+@contextmanager
+def _own_database(url: str) -> Iterator[str]:
+    """The URL of a new database on the server at a URL, with nothing in it."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield urlsplit(url)._replace(path=f"/{name}").geturl()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def _own_bucket_and_queue(around: Environment) -> Iterator[Environment]:
+    session = _session(around)
+    name = f"test-{uuid.uuid4().hex}"
+    bucket = session.resource("s3", endpoint_url=around["AWS_ENDPOINT_URL"]).Bucket(name)
+    here: Any = {"LocationConstraint": around["AWS_REGION"]}
+    bucket.create(
+        **{"CreateBucketConfiguration": here} if around["AWS_REGION"] != "us-east-1" else {}
+    )  # S3 refuses to be told that one
+    sqs = session.client("sqs", endpoint_url=around["AWS_ENDPOINT_URL"])
+    queue_url = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "0"})["QueueUrl"]
+    yield {"ASSET_BUCKET": name, "JOB_QUEUE_URL": queue_url}
+    sqs.delete_queue(QueueUrl=queue_url)
+    bucket.objects.delete()
+    bucket.delete()
+
+
+def _session(environment: Environment) -> boto3.session.Session:
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    return boto3.session.Session(*(environment.get(name) for name in names), region_name=environment["AWS_REGION"])
 
 
 @contextmanager
 def _local_cloud(home: Path) -> Iterator[Environment]:
-    """A simulated AWS with a PostgreSQL instance, a bucket and a queue, all new."""
+    """A simulated AWS with a PostgreSQL instance, new."""
     database_server = pytest.importorskip(
         "isostack.localcloud.database_server",
         reason=f"neither {', '.join(NAMED)} nor isostack are here; run: isostack play run -- make -C examples/shop test",
@@ -83,40 +110,38 @@ def _local_cloud(home: Path) -> Iterator[Environment]:
     from isostack.localcloud.server import LocalCloud
 
     cloud = LocalCloud(home)
+    environment = {
+        "AWS_REGION": REGION,
+        "AWS_ENDPOINT_URL": cloud.ensure().url,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_SESSION_TOKEN": "testing",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
     try:
-        endpoint = cloud.ensure().url
-        session = boto3.session.Session("testing", "testing", "testing", region_name=REGION)
-        rds, s3, sqs = (session.client(service, endpoint_url=endpoint) for service in ("rds", "s3", "sqs"))
-        password = uuid.uuid4().hex
-        rds.create_db_instance(
-            DBInstanceIdentifier="shop",
-            Engine="postgres",
-            DBInstanceClass="db.t4g.micro",
-            AllocatedStorage=20,
-            DBName="shop",
-            MasterUsername="shop",
-            MasterUserPassword=password,
-        )
-        s3.create_bucket(Bucket="shop-assets", CreateBucketConfiguration={"LocationConstraint": REGION})
-        queue_url = sqs.create_queue(QueueName="shop-jobs")["QueueUrl"]
-        rds.get_waiter("db_instance_available").wait(
-            DBInstanceIdentifier="shop", WaiterConfig={"Delay": 0.05, "MaxAttempts": 400}
-        )
-        at = rds.describe_db_instances(DBInstanceIdentifier="shop")["DBInstances"][0]["Endpoint"]
-        yield {
-            "DATABASE_URL": f"postgresql://shop:{password}@{at['Address']}:{at['Port']}/shop",
-            "ASSET_BUCKET": "shop-assets",
-            "JOB_QUEUE_URL": queue_url,
-            "AWS_REGION": REGION,
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_SESSION_TOKEN": "testing",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        }
+        yield {**environment, "DATABASE_URL": _database_instance(environment)}
     finally:
         cloud.stop()
+
+
+def _database_instance(environment: Environment) -> str:
+    """The URL of a new PostgreSQL on RDS."""
+    rds = _session(environment).client("rds", endpoint_url=environment["AWS_ENDPOINT_URL"])
+    password = uuid.uuid4().hex
+    rds.create_db_instance(
+        DBInstanceIdentifier="shop",
+        Engine="postgres",
+        DBInstanceClass="db.t4g.micro",
+        AllocatedStorage=20,
+        DBName="shop",
+        MasterUsername="shop",
+        MasterUserPassword=password,
+    )
+    waiting = {"Delay": 0.05, "MaxAttempts": 400}
+    rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier="shop", WaiterConfig=waiting)
+    at = rds.describe_db_instances(DBInstanceIdentifier="shop")["DBInstances"][0]["Endpoint"]
+    return f"postgresql://shop:{password}@{at['Address']}:{at['Port']}/shop"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -130,15 +155,9 @@ def _reach_the_cloud(environment: Environment) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def settings(environment: Environment, _reach_the_cloud: None) -> Iterator[Settings]:
-    """As the environment says, but with a queue of the module's own, a message of which comes again at once.
-
-    A worker that runs in the playground shall not hear of orders that are gone when the test ends.
-    """
-    client = boto3.session.Session(region_name=environment["AWS_REGION"]).client("sqs")
-    url = client.create_queue(QueueName=f"test-{uuid.uuid4().hex}", Attributes={"VisibilityTimeout": "0"})["QueueUrl"]
-    yield Settings.read({**environment, "RELEASE": "under-test", "JOB_QUEUE_URL": url})
-    client.delete_queue(QueueUrl=url)
+def settings(environment: Environment) -> Settings:
+    """As the environment says."""
+    return Settings.read({**environment, "RELEASE": "under-test"})
 
 
 @pytest.fixture(scope="module")
@@ -163,53 +182,35 @@ class Product:
     name: str
 
 
-@pytest.fixture(scope="module")
-def bucket(settings: Settings) -> Any:
-    """The asset bucket, as boto3 has it."""
-    return boto3.session.Session(region_name=settings.aws_region).resource("s3").Bucket(settings.asset_bucket)
-
-
 @pytest.fixture
-def product(http: TestClient, database: Connection[DictRow], bucket: Any) -> Iterator[Callable[..., Product]]:
-    """Makes products under names that nobody else has; they go, with their images, when the test ends."""
-    made: list[int] = []
+def product(http: TestClient) -> Callable[..., Product]:
+    """Makes products under names that nobody else has."""
 
     def make(stock: int = 10, price_cents: int = 250) -> Product:
         name = f"test-{uuid.uuid4().hex}"
         answer = http.post("/products", json={"name": name, "price_cents": price_cents, "stock": stock})
         assert answer.status_code == 201, answer.text
-        made.append(answer.json()["id"])
-        return Product(made[-1], name)
+        return Product(answer.json()["id"], name)
 
-    yield make
-    database.execute("DELETE FROM products WHERE id = ANY(%s)", [made])
-    for product_id in made:
-        bucket.Object(key(product_id)).delete()
+    return make
 
 
 @pytest.fixture
-def cart(http: TestClient, database: Connection[DictRow], product: object) -> Iterator[Callable[..., str]]:
-    """Makes carts with so many of each product; they go, with their orders, when the test ends, and before the products."""
-    made: list[str] = []
+def cart(http: TestClient) -> Callable[..., str]:
+    """Makes carts with so many of each product."""
 
     def make(lines: Mapping[Product, int]) -> str:
         cart_id: str = http.post("/carts").json()["id"]
-        made.append(cart_id)
         for product, quantity in lines.items():
             answer = http.put(f"/carts/{cart_id}/lines/{product.id}", json={"quantity": quantity})
             assert answer.status_code == 200, answer.text
         return cart_id
 
-    yield make
-    database.execute("DELETE FROM orders WHERE cart_id = ANY(%s)", [made])
-    database.execute("DELETE FROM carts WHERE id = ANY(%s)", [made])
+    return make
 
 
 @pytest.fixture
 def empty_database(environment: Environment) -> Iterator[str]:
-    """The URL of a new database on the same server, with nothing in it."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        yield environment["DATABASE_URL"].rpartition("/")[0] + f"/{name}"
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    """The URL of a new database with nothing in it."""
+    with _own_database(environment["DATABASE_URL"]) as url:
+        yield url

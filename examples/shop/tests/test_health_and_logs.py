@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from shop.app import create_app
+from shop.database import database as connections
 from shop.logs import JsonLines
 from shop.settings import Settings, SettingsError, secrets_of
 
@@ -47,6 +48,27 @@ def test_health_tells_what_is_missing(settings: Settings, part: str, change: Map
         answer = client.get("/healthz")
     parts = {"database": "ok", "bucket": "ok", "queue": "ok", part: "unreachable"}
     assert (answer.status_code, answer.json()) == (503, {"status": "unavailable", "release": "under-test", **parts})
+
+
+@pytest.mark.parametrize(("before", "health"), [(None, "not migrated"), ("0002", "not migrated"), ("head", "ok")])
+def test_health_tells_whether_the_tables_are_those_of_the_release(
+    settings: Settings, empty_database: str, run: Any, before: str | None, health: str
+) -> None:
+    if before:
+        assert run({"DATABASE_URL": empty_database}, "alembic", "upgrade", before).returncode == 0
+    with TestClient(create_app(replace(settings, database_url=empty_database))) as client:
+        answer = client.get("/healthz")
+    assert (answer.status_code, answer.json()["database"]) == (200 if health == "ok" else 503, health)
+
+
+def test_a_request_that_needs_a_missing_table_is_answered_as_unavailable(settings: Settings, empty_database: str) -> None:
+    with TestClient(create_app(replace(settings, database_url=empty_database))) as client:
+        assert client.get("/products").status_code == 503
+
+
+def test_no_statement_runs_for_ever(settings: Settings) -> None:
+    with connections(settings.database_url) as pool, pool.connection() as connection:
+        assert connection.execute("SHOW statement_timeout").fetchall() == [{"statement_timeout": "10s"}]
 
 
 def test_a_request_that_needs_the_missing_database_is_answered_as_unavailable(settings: Settings) -> None:
@@ -84,6 +106,67 @@ def test_a_log_line_has_no_password_however_it_came_there() -> None:
     assert "ValueError: cannot connect to [secret]" in entry["error"]
 
 
+@pytest.mark.parametrize(
+    "url", ["postgresql//shop:very-secret@127.0.0.1/shop", "postgresql://shop:very-secret@127.0.0.1/?pool=3"]
+)
+def test_an_address_that_cannot_be_read_is_not_shown(environment: Mapping[str, str], url: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        Settings.read({**environment, "DATABASE_URL": url})
+    assert str(raised.value) == "DATABASE_URL cannot be read; it is written postgresql://USER:PASSWORD@HOST:PORT/NAME"
+
+
+@pytest.mark.parametrize(
+    "command", [["shop"], ["shop.worker"], ["shop.seed"], ["alembic", "upgrade", "head"]], ids=lambda c: c[0]
+)
+def test_whatever_starts_without_its_settings_ends_with_one_line(run: Any, command: Sequence[str]) -> None:
+    done = run({"DATABASE_URL": ""}, *command)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "not set: DATABASE_URL" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_what_ends_a_process_is_a_log_line_without_secrets() -> None:
+    program = "from shop import logs; logs.configure('r1', 'info', ['very-secret']); raise ValueError('it is very-secret')"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - this interpreter
+    assert (done.returncode, done.stderr) == (1, "")
+    entry = json.loads(done.stdout)
+    assert (entry["level"], entry["message"]) == ("critical", "ended by an error")
+    assert entry["error"].endswith("ValueError: it is [secret]")
+
+
+def test_logs_do_not_tell_the_id_of_a_cart_and_every_line_of_a_request_has_its_id(
+    settings: Settings, product: Any, cart: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    cart_id = cart({product(): 1})
+    caplog.set_level(logging.INFO)
+    without_queue = replace(settings, job_queue_url=f"{settings.job_queue_url}-that-is-not-there")
+    caplog.handler.setFormatter(JsonLines("r1", ()))
+    with TestClient(create_app(without_queue)) as client:
+        headers = {"Idempotency-Key": "k", "X-Request-ID": "mine-2"}
+        assert client.post(f"/carts/{cart_id}/orders", headers=headers).status_code == 201
+    lines = [
+        line for line in map(json.loads, caplog.text.splitlines()) if line["logger"] == "shop"
+    ]  # and not those of the client
+    assert cart_id not in str(lines)
+    assert [line["message"] for line in lines] == ["order not announced yet", "request"]
+    assert {line["request"] for line in lines} == {"mine-2"}
+    assert lines[-1]["route"] == "/carts/{cart_id}/orders"
+
+
+def test_a_request_that_fails_by_a_bug_is_logged_too(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(settings)
+
+    @app.get("/bug")
+    def bug() -> None:
+        raise RuntimeError
+
+    caplog.set_level(logging.INFO)
+    with TestClient(app, raise_server_exceptions=False) as client:
+        assert client.get("/bug").status_code == 500
+    assert ("/bug", 500) in [(vars(record).get("route"), vars(record).get("status")) for record in caplog.records]
+
+
 def test_the_served_shop_writes_a_line_of_json_for_each_request_and_stops_when_told(
     environment: Mapping[str, str],
 ) -> None:
@@ -112,7 +195,7 @@ def test_the_served_shop_writes_a_line_of_json_for_each_request_and_stops_when_t
     lines = [json.loads(line) for line in output.splitlines()]
     assert {line["release"] for line in lines} == {"r7"}
     mine = next(line for line in lines if line.get("request") == "mine-1")
-    assert (mine["method"], mine["path"], mine["status"], mine["level"]) == ("GET", "/products", 200, "info")
+    assert (mine["method"], mine["route"], mine["status"], mine["level"]) == ("GET", "/products", 200, "info")
     assert str(urlsplit(environment["DATABASE_URL"]).password) not in output
 
 
