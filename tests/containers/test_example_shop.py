@@ -202,6 +202,7 @@ def test_one_image_migrates_and_serves_and_its_worker_works(images: Images, envi
     assert engine.api.exec_inspect(check)["ExitCode"] == 0
 
     worker = run(images.worker)
+    assert "Healthcheck" not in engine.api.inspect_container(worker)["Config"], "it answers nobody"
     for _ in range(600):
         if b"worker is ready" in engine.api.logs(worker):
             break
@@ -226,8 +227,3 @@ def answer_of(engine: Any, container: str, port: str) -> tuple[int, Any]:
         assert engine.api.inspect_container(container)["State"]["Running"], engine.api.logs(container).decode()
         time.sleep(0.05)
     raise AssertionError("the shop did not begin to answer")
-
-
-def test_the_worker_which_answers_nobody_is_not_asked_whether_it_is_well(images: Images) -> None:
-    engine = images.docker.connect()
-    assert not engine.api.inspect_image(images.worker)["Config"].get("Healthcheck")

@@ -40,4 +40,4 @@ try:
             connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
             context.run_migrations()
 except DBAPIError as error:
-    sys.exit(f"migrations: {error.orig}; the database is as it was")
+    sys.exit(f"migrations: {error.orig}; the transaction was taken back")

@@ -42,7 +42,7 @@ def run_module(environment: Environment, *command: str, cwd: Path = ROOT) -> sub
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 

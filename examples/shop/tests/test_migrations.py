@@ -93,7 +93,7 @@ def test_a_failing_migration_leaves_the_database_as_it_was(
     (tmp_path / "migrations" / "versions" / "9999_fails.py").write_text(FAILING)
     done = alembic("upgrade", "head", cwd=tmp_path)
     assert done.returncode != 0
-    assert done.stderr.strip() == "migrations: division by zero; the database is as it was"
+    assert done.stderr.strip() == "migrations: division by zero; the transaction was taken back"
     assert "Running upgrade 0003 -> 9999" in done.stdout
     assert schema(empty_database) == was
     assert alembic("upgrade", "head").returncode == 0, "and it goes on where it was"
