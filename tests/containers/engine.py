@@ -159,6 +159,9 @@ def _stop(shared: Path) -> None:
         deadline = time.monotonic() + _STOPPING_SECONDS
         while time.monotonic() < deadline and _is_alive(pid):
             time.sleep(0.05)
+    # A container with the host's network leaves a mount, and the folder could not be removed.
+    for namespace in (shared / "exec" / "netns").glob("*"):
+        subprocess.run(["umount", namespace], capture_output=True, check=False)  # noqa: S603, S607 - our own folder
     shutil.rmtree(shared, ignore_errors=True)
 
 
