@@ -1,7 +1,7 @@
 """The rules as Pulumi's policies: which level each has in this environment, what its findings say, and what excuses them.
 
 Owns all that rules have in common when they run. Pulumi asks a pack once for its policies' levels, after it has told it the stack
-and its configuration: so levels are settled when the policies are made. Pulumi's own policy configuration overrides them for a run.
+and its configuration: so levels are settled when policies are made. Pulumi's own policy configuration overrides them for a run.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def _expired(exemptions: Sequence[Exemption], today: date) -> Policy:
         for one in exemptions:
             if one.expired(today):
                 report(
-                    f"{one.shown} ran out on {one.until}. Mend what it excused, and delete it; or have it approved again.", None
+                    f"{one.shown} ran out on {one.until}. Mend what it excused and delete it, or have it approved again.", None
                 )
 
     return pulumi_policy.StackValidationPolicy("exceptions-in-force", "Exceptions have not run out", validate, MANDATORY)
