@@ -8,16 +8,18 @@ the database is no way to the database.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from ipaddress import ip_network
 from typing import Any
 
 from policies.references import References
 from policies.resources import UNKNOWN, CannotTell, Resource
 from policies.security_groups import (
+    EGRESS_RULE,
     GROUPS,
+    INGRESS_RULE,
     RULE,
     SELF,
     SEPARATE,
@@ -172,20 +174,6 @@ class Reachability:
 
     # -- security groups -------------------------------------------------------------------------------------------------
 
-    @cached_property
-    def prefix_lists(self) -> dict[str, list[Any]]:
-        """The blocks of the stack's own prefix lists, by id, where that is known."""
-        lists: dict[str, list[Any]] = {}
-        for one in self.references.of(PREFIX_LIST):
-            id_ = one.peek("id")
-            if isinstance(id_, str):
-                lists[id_] = items(one.peek("entries"), "cidr")
-        for entry in self.references.of(PREFIX_LIST_ENTRY):
-            id_ = entry.peek("prefixListId")
-            if isinstance(id_, str) and id_ in lists:
-                lists[id_].append(entry.peek("cidr"))
-        return lists
-
     def holders(self, group: Resource) -> list[Resource]:
         """The group, and the resources that are rules of it."""
         separate = [
@@ -194,9 +182,27 @@ class Reachability:
         return [group, *separate]
 
     def permissions(self, group: Resource) -> list[Permission]:
-        """All that a group lets through, wherever it is written."""
-        found = (one for holder in self.holders(group) for one in permissions(holder.type, holder.props))
-        return list(resolved(found, self.prefix_lists))
+        """All that a group lets through, wherever it is written, with the blocks of the stack's own prefix lists."""
+        found: list[Permission] = []
+        for holder in self.holders(group):
+            found += resolved(permissions(holder.type, holder.props), partial(self._blocks_of, holder))
+        return found
+
+    def _blocks_of(self, holder: Resource, permission: Permission) -> list[Any] | None:
+        path = {RULE: "prefixListIds", INGRESS_RULE: "prefixListId", EGRESS_RULE: "prefixListId"}.get(holder.type)
+        try:
+            lists = self.references.named(holder, path or permission.direction, [permission.peer], (PREFIX_LIST,))
+            return [block for one in lists for block in self._entries(one)] if lists else None
+        except CannotTell:
+            return [UNKNOWN]
+
+    def _entries(self, prefix_list: Resource) -> list[Any]:
+        separate = [
+            entry.peek("cidr")
+            for entry in self.references.of(PREFIX_LIST_ENTRY)
+            if self.references.one(entry, "prefixListId", (PREFIX_LIST,)) is prefix_list
+        ]
+        return [*items(prefix_list.peek("entries"), "cidr"), *separate]
 
     def _let_in(self, group: Resource, port: int) -> Iterator[Resource]:
         """The groups of the stack that a group lets in at a port."""
@@ -218,10 +224,15 @@ class Reachability:
         """What has a group and stands in a public subnet, with the subnet."""
         for one in self.references.of(*STANDING):
             stands = STANDING[one.type]
-            if any(group is each for each in self.references.many(one, stands.groups, GROUPS)):
-                yield from (
-                    (one, subnet) for subnet in self.references.many(one, stands.subnets, SUBNETS) if self._is_public(subnet)
-                )
+            if any(group is each for each in self._given(one, stands.groups, GROUPS)):
+                subnets = self._given(one, stands.subnets, SUBNETS)
+                yield from ((one, subnet) for subnet in subnets if self._is_public(subnet))
+
+    def _given(self, one: Resource, path: str, types: Collection[str]) -> list[Resource]:
+        """What the program gave; not what AWS chooses where the program says nothing, as of a gateway's groups."""
+        if one.peek(path) is UNKNOWN and not one.uses.get(path.partition(".")[0]):
+            return []
+        return self.references.many(one, path, types)
 
     def _is_public(self, subnet: Resource) -> bool:
         return any(one is subnet for one in self.public_subnets)

@@ -46,17 +46,20 @@ class References:
         """What of this stack these values name, which stand somewhere within the property at the beginning of the path."""
         known = [value for value in values if value is not UNKNOWN]
         found = [one for one in self.of(*types) if known and _answers_to(one, known)]
-        if len(known) < len(values):
-            found += self._fed(source, path, len(values) - len(known), {one.urn for one in found}, types)
-        return found
-
-    def _fed(self, source: Resource, path: str, count: int, found: Collection[str], types: Collection[str]) -> list[Resource]:
-        feeding = dict.fromkeys(source.uses.get(path.partition(".")[0], ()))
-        candidates = [self._by_urn[urn] for urn in feeding if urn in self._by_urn and urn not in found]
-        candidates = [one for one in candidates if one.type in types]
-        if len(candidates) != count:
+        unknown = len(values) - len(known)
+        unanswered = sum(not any(_answers_to(one, [value]) for one in found) for value in known)
+        if not unknown and not unanswered:
+            return found
+        feeding = self._feeding(source, path, types, {one.urn for one in found})
+        if unknown and len(feeding) not in (unknown, unknown + unanswered):
             raise CannotTell(path)
-        return candidates
+        return found + feeding if unknown or len(feeding) == unanswered else found
+
+    def _feeding(self, source: Resource, path: str, types: Collection[str], found: Collection[str]) -> list[Resource]:
+        """What a property depends on and has no id yet: of a preview, or of an engine that gives policies none."""
+        urns = dict.fromkeys(source.uses.get(path.partition(".")[0], ()))
+        candidates = (self._by_urn[urn] for urn in urns if urn in self._by_urn and urn not in found)
+        return [one for one in candidates if one.type in types and one.props.get("id", UNKNOWN) is UNKNOWN]
 
 
 def _answers_to(resource: Resource, values: Collection[Any]) -> bool:

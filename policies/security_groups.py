@@ -9,7 +9,7 @@ the permissions open with every unknown value at its widest; what is open for ce
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Any, Literal
@@ -185,16 +185,17 @@ def _group(id_: Any) -> Any:
 # -- judging -------------------------------------------------------------------------------------------------------------
 
 
-def resolved(some: Iterable[Permission], lists: Mapping[str, Sequence[Any]]) -> Iterator[Permission]:
-    """The permissions, with prefix lists replaced by their blocks where ``lists`` has them by id.
+def resolved(some: Iterable[Permission], blocks_of: Callable[[Permission], Sequence[Any] | None]) -> Iterator[Permission]:
+    """The permissions, with a prefix list replaced by its blocks where ``blocks_of`` knows them.
 
-    A list that is not there is somebody else's, as AWS's own ones are, and stays.
+    A list that it does not know is somebody else's, as AWS's own ones are, and stays.
     """
     for one in some:
-        if one.kind == "prefix-list" and one.peer is not UNKNOWN and one.peer in lists:
-            yield from (replace(one, kind="network", peer=_network(block)) for block in lists[one.peer])
-        else:
+        blocks = blocks_of(one) if one.kind == "prefix-list" else None
+        if blocks is None:
             yield one
+        else:
+            yield from (replace(one, kind="network", peer=_network(block)) for block in blocks)
 
 
 def widest(some: Iterable[Permission]) -> Iterator[Permission]:

@@ -10,10 +10,25 @@ from pulumi_policy import Severity
 from policies.reachability import DATABASES, Reachability
 from policies.references import References
 from policies.resources import UNKNOWN, CannotTell, Resource
-from policies.rule import DEV_MAY, DISABLED, EVERYWHERE, MANDATORY, Area, Example, Finding, Given, Levels, Rule, Settings
+from policies.rule import (
+    ADVISORY,
+    DEV_MAY,
+    DISABLED,
+    EVERYWHERE,
+    MANDATORY,
+    Area,
+    Example,
+    Finding,
+    Given,
+    Levels,
+    Rule,
+    Settings,
+)
 
 LIKE_PRODUCTION = Levels(dev=DISABLED, integration=DISABLED, staging=MANDATORY, production=MANDATORY)
 """For what costs too much, or is in the way, where data can be made again."""
+
+ADVISED_LIKE_PRODUCTION = Levels(dev=DISABLED, integration=DISABLED, staging=ADVISORY, production=ADVISORY)
 
 INSTANCE = "aws:rds/instance:Instance"
 CLUSTER = "aws:rds/cluster:Cluster"
@@ -316,7 +331,7 @@ RULES: tuple[Rule, ...] = (
         name="secret-rotated",
         area=Area.DATA,
         severity=Severity.MEDIUM,
-        levels=LIKE_PRODUCTION,
+        levels=ADVISED_LIKE_PRODUCTION,
         ids=("CKV_AWS_304", "CKV2_AWS_57"),
         title="Secrets are rotated",
         why="A secret that leaked unnoticed is worth nothing once it was rotated.",
