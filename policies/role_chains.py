@@ -24,7 +24,7 @@ _ACCOUNT = re.compile(r"(?:arn:aws[a-z-]*:iam::)?(\d{12})(?::root)?")
 
 
 class RoleChains:
-    """The roles of one stack. All raises CannotTell for what a preview does not know, and Unreadable for what is no policy."""
+    """The roles of one stack. All raises CannotTell for what a preview does not know."""
 
     def __init__(self, references: References) -> None:
         self.references = references
