@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.resources import UNKNOWN
@@ -26,8 +26,6 @@ from policies.security_groups import (
     reached_from,
     widest,
 )
-
-unhurried = settings(deadline=None)  # the machine may be busy with something else
 
 # -- what is meant, before it is written -----------------------------------------------------------------------------------
 
@@ -188,7 +186,6 @@ def random_groups(draw: st.DrawFn) -> tuple[list[Meant], list[Written]]:
     return rules, draw(written(rules))
 
 
-@unhurried
 @given(random_groups())
 def test_what_is_open_to_the_world_is_what_counting_finds(drawn: tuple[list[Meant], list[Written]]) -> None:
     rules, resources = drawn
@@ -199,7 +196,6 @@ def test_what_is_open_to_the_world_is_what_counting_finds(drawn: tuple[list[Mean
             assert any(one.covers(protocol, port) for one in found) is counts_as_world(networks), (protocol, port)
 
 
-@unhurried
 @given(random_groups(), st.data())
 def test_what_is_not_known_yet_only_ever_adds(drawn: tuple[list[Meant], list[Written]], data: st.DataObject) -> None:
     known = read(drawn[1])
@@ -231,7 +227,6 @@ def small_groups(draw: st.DrawFn) -> tuple[list[Meant], list[Written]]:
     return rules, draw(written(rules))
 
 
-@unhurried
 @given(small_groups(), small, st.sampled_from(["tcp", "udp"]), st.sampled_from(PORTS))
 def test_who_reaches_a_port_is_what_trying_each_address_finds(
     drawn: tuple[list[Meant], list[Written]], subnet: str, protocol: str, port: int
