@@ -145,9 +145,11 @@ class Reachability:
 
     def _is_default_of(self, table: Resource, vpc: Resource) -> bool:
         own, given = vpc.props.get("defaultRouteTableId", UNKNOWN), table.peek("defaultRouteTableId")
-        if own is not UNKNOWN and given is not UNKNOWN:
-            return bool(own == given)
-        return self.references.one(table, "defaultRouteTableId", VPCS) is vpc if given is UNKNOWN else False
+        if given is UNKNOWN:
+            return self.references.one(table, "defaultRouteTableId", VPCS) is vpc
+        if own is UNKNOWN:
+            raise CannotTell("defaultRouteTableId")
+        return bool(own == given)
 
     def _leads_to_the_internet(self, table: Resource | None) -> bool:
         if table is None:
@@ -204,21 +206,16 @@ class Reachability:
         ]
         return [*items(prefix_list.peek("entries"), "cidr"), *separate]
 
-    def _let_in(self, group: Resource, port: int) -> Iterator[Resource]:
-        """The groups of the stack that a group lets in at a port."""
+    def _let_in(self, group: Resource, port: int) -> Iterator[tuple[Resource, bool]]:
+        """The groups of the stack that a group lets in at a port, and whether that is certain."""
         for holder in self.holders(group):
-            known = permissions(holder.type, holder.props)
-            ids = groups_let_in(known, "tcp", port)
-            if SELF in ids:
-                yield group
-            path = {RULE: "sourceSecurityGroupId"}.get(holder.type, "referencedSecurityGroupId")
-            path = "ingress" if holder is group else path
-            unknown = [
-                one.peer
-                for one in known
-                if one.direction == "ingress" and one.kind == "group" and one.peer is UNKNOWN and _may_cover(one, port)
-            ]
-            yield from self.references.named(holder, path, [*sorted(ids - {SELF}), *unknown], GROUPS)
+            allowed = groups_let_in(permissions(holder.type, holder.props), "tcp", port)
+            certain = all(one.traffic_known for one in allowed)
+            others = [one.peer for one in allowed if one.peer is UNKNOWN or one.peer != SELF]
+            if len(others) < len(allowed):
+                yield group, certain
+            path = {RULE: "sourceSecurityGroupId", INGRESS_RULE: "referencedSecurityGroupId"}.get(holder.type, "ingress")
+            yield from ((caller, certain) for caller in self.references.named(holder, path, others, GROUPS))
 
     def in_public(self, group: Resource) -> Iterator[tuple[Resource, Resource]]:
         """What has a group and stands in a public subnet, with the subnet."""
@@ -229,8 +226,11 @@ class Reachability:
                 yield from ((one, subnet) for subnet in subnets if self._is_public(subnet))
 
     def _given(self, one: Resource, path: str, types: Collection[str]) -> list[Resource]:
-        """What the program gave; not what AWS chooses where the program says nothing, as of a gateway's groups."""
-        if one.peek(path) is UNKNOWN and not one.uses.get(path.partition(".")[0]):
+        """What the program gave; not what AWS chooses where the program says nothing, as of a gateway's groups.
+
+        What a program gives and a preview does not know depends on something.
+        """
+        if one.uses and one.peek(path) is UNKNOWN and not one.uses.get(path.partition(".")[0]):
             return []
         return self.references.many(one, path, types)
 
@@ -272,11 +272,15 @@ class Reachability:
             raise CannotTell("ingress")
 
     def _called(self, database: Resource, places: Database) -> Iterator[str]:
-        port = port_of(database)
+        port, unsure = port_of(database), False
         for group in self.references.many(database, places.groups, GROUPS):
-            for caller in self._let_in(group, port):
+            for caller, certain in self._let_in(group, port):
                 for standing, subnet in self.in_public(caller):
-                    yield f"{group.name} lets in {caller.name}, the group of {standing.shown} in {subnet.name}"
+                    unsure |= not certain
+                    if certain:
+                        yield f"{group.name} lets in {caller.name}, the group of {standing.shown} in {subnet.name}"
+        if unsure:
+            raise CannotTell("ingress")
 
 
 def items(given: Any, key: str) -> list[Any]:
@@ -284,10 +288,6 @@ def items(given: Any, key: str) -> list[Any]:
     if given is UNKNOWN:
         return [UNKNOWN]
     return [UNKNOWN if one is UNKNOWN else one.get(key) for one in given or ()]
-
-
-def _may_cover(one: Permission, port: int) -> bool:
-    return one.protocol is UNKNOWN or one.ports is UNKNOWN or one.covers("tcp", port)
 
 
 def port_of(database: Resource) -> int:

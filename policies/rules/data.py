@@ -88,10 +88,9 @@ def _encrypted(resource: Resource, settings: Settings) -> Iterator[str | Finding
 
 
 def _iam_login(resource: Resource, settings: Settings) -> Iterator[str | Finding]:
-    engine = resource.peek("engine")
-    if engine is not UNKNOWN and not str(engine or "").startswith(IAM_ENGINES):
+    if resource.get("iamDatabaseAuthenticationEnabled", False):
         return
-    if not resource.get("iamDatabaseAuthenticationEnabled", False):
+    if str(resource.get("engine", "")).startswith(IAM_ENGINES):
         yield "iamDatabaseAuthenticationEnabled is off: people would log in with a password that stays"
 
 

@@ -86,6 +86,8 @@ def _world_in_parts(resources: Sequence[Resource], settings: Settings) -> Iterat
             continue
         if found := [opening for opening in openings(together) if wanted(opening)]:
             yield Finding(what=f"its rules together let the whole Internet send to {_listed(found)}", resource=group)
+        elif any(wanted(opening) for opening in openings(widest(together))):
+            yield Finding(what="who may send by its rules together is not known", resource=group, unsure=True)
 
 
 def _group_allowing(port: int, block: str, description: str) -> tuple[Given, ...]:
