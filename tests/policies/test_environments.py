@@ -6,6 +6,8 @@ import pytest
 
 from policies.exceptions import FILE
 from policies.rule import ENVIRONMENTS
+from policies.rules.environment import ACCOUNTS
+from stacks.parameters import load, versions
 from tests.policies.stacks import judge_stack
 
 
@@ -18,3 +20,9 @@ def test_an_environment_of_this_project_passes(environment: str) -> None:
 
 def test_no_environment_of_this_project_needs_an_exception() -> None:
     assert [line for line in FILE.read_text().splitlines() if not line.startswith("#")] == ["[]"]
+
+
+@pytest.mark.parametrize("version", versions())
+def test_the_pack_knows_the_accounts_of_the_parameter_sets(version: str) -> None:
+    parameters = load(version)
+    assert ACCOUNTS["default"] == {environment: parameters.of(environment).account for environment in ENVIRONMENTS}
