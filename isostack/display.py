@@ -277,15 +277,29 @@ def print_outputs(console: Console, outputs: dict[str, Any], show_secrets: bool 
         console.print(Text.assemble("  ", (f"{name:<{width}}", "cyan"), "  ", shown(outputs[name], show_secrets)))
 
 
-def print_violations(console: Console, violations: Sequence[Violation]) -> None:
-    """What policies found, by pack, as Pulumi prints it, but mandatory ones last, where they are seen."""
+def print_violations(console: Console, violations: Sequence[Violation], *, undecided: bool = False) -> None:
+    """What policies found, by pack, as Pulumi prints it, but mandatory ones last, where they are seen.
+
+    What a preview cannot tell yet is one line, unless each of them is asked for (``undecided``).
+    """
     if violations:
         console.print(Text("\nPolicies:", style="bold"))
     for pack in sorted({(violation.pack, violation.version) for violation in violations}):
         found = [violation for violation in violations if (violation.pack, violation.version) == pack]
         sign = "❌" if any(violation.level == "mandatory" for violation in found) else "⚠️ "
         console.print(Text(f"    {sign} {pack[0]}@v{pack[1]}"))
-        for violation in sorted(found, key=lambda v: (v.level == "mandatory", _SEVERITIES.index(v.severity), v.policy, v.urn)):
+        open_ = [] if undecided else [violation for violation in found if violation.undecided]
+        if open_:
+            policies, resources = (len({getattr(v, name) for v in open_}) for name in ("policy", "urn"))
+            console.print(
+                Text(
+                    f"        - {policies} {'policies' if policies > 1 else 'policy'} cannot tell yet about {resources} "
+                    f"{'resources' if resources > 1 else 'resource'}: values are not known before up, which asks again",
+                    "bright_black",
+                ),
+                soft_wrap=True,
+            )
+        for violation in sorted((v for v in found if v not in open_), key=lambda v: (v.level == "mandatory", _SEVERITIES.index(v.severity), v.policy, v.urn)):
             style = "red" if violation.level == "mandatory" else "yellow"
             severity = f" [severity: {violation.severity}]" if violation.severity else ""
             about = f"  ({_short(urns.parse(violation.urn).type)}: {urns.parse(violation.urn).name})" if violation.urn else ""

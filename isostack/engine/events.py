@@ -91,6 +91,8 @@ class Violation:
     """``low``, ``medium``, ``high`` or ``critical``, or empty."""
     urn: str
     message: str
+    undecided: bool = False
+    """Whether this is no violation, but a preview that cannot tell yet; it is advisory then."""
 
 
 Event = StepStarted | StepDone | Diagnostic | Phase | Violation

@@ -166,7 +166,7 @@ class Policies:
                 asyncio.run(_awaited(result))
         except UnknownValueError as error:
             text = f"can't run policy '{policy.name}' from policy pack '{pack.title}' during preview: {error.message}"
-            found.append(_violation(pack, policy, EnforcementLevel.ADVISORY, about(None), text))
+            found.append(_violation(pack, policy, EnforcementLevel.ADVISORY, about(None), text, undecided=True))
         except _NOT_APPLICABLE:
             pass
         except Exception as error:  # noqa: BLE001 - whatever a policy raises is an error of that policy
@@ -183,10 +183,12 @@ async def _awaited(result: Awaitable[Any]) -> None:
     await result
 
 
-def _violation(pack: Pack, policy: Policy, level: EnforcementLevel, urn: str, message: str) -> Violation:
+def _violation(
+    pack: Pack, policy: Policy, level: EnforcementLevel, urn: str, message: str, *, undecided: bool = False
+) -> Violation:
     severity = policy.severity.value if policy.severity else ""
     held = "mandatory" if level is EnforcementLevel.MANDATORY else "advisory"
-    return Violation(pack.name, pack.version, policy.name, held, severity, urn, message)
+    return Violation(pack.name, pack.version, policy.name, held, severity, urn, message, undecided)
 
 
 def _about(urn: str) -> str:
