@@ -100,7 +100,7 @@ class Policies:
             for held in policies:
                 if not held.policy.has_validation():  # type: ignore[attr-defined]  # those of resources have it
                     continue
-                arguments = ResourceValidationArgs(goal.type, props, goal.urn, name, options, made_by, dict(held.properties))
+                arguments = ResourceValidationArgs(goal.type, props, goal.urn, name, options, made_by, _seen(dict(held.properties)))
                 found += self._ask(pack, held, arguments, lambda said, urn=goal.urn: urn, secrets, goal.urn)
         return found
 
@@ -132,7 +132,7 @@ class Policies:
         found: list[Violation] = []
         for pack, policies in self._of_stacks:
             for held in policies:
-                arguments = StackValidationArgs(list(resources.values()), dict(held.properties))
+                arguments = StackValidationArgs(list(resources.values()), _seen(dict(held.properties)))
                 found += self._ask(pack, held, arguments, lambda said: said if said in resources else root, secrets, root)
         return found
 
