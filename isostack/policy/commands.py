@@ -130,9 +130,9 @@ def _packs(cwd: Path, folders: Sequence[Path], files: Sequence[Path]) -> Sequenc
 
 
 def _attached(project: Project, config: StackConfig, folders: Sequence[Path], files: Sequence[Path]) -> Policies:
-    from isostack.policy.attach import OWN, attach
+    from isostack.policy.attach import OWN, attach, own_pack
 
-    policies = attach(project, config, folders, files)
+    policies = attach(project, config, folders, files) if folders or own_pack(project) else None
     if policies is None:
         raise BadInput(f"{project.name} has no policy pack in {OWN}/; write one there, or name one with --policy-pack")
     return policies
