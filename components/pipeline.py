@@ -88,6 +88,7 @@ def _data(scope: Scope) -> list[Statement]:
     secrets = "CreateSecret DeleteSecret GetSecretValue PutSecretValue TagResource UntagResource UpdateSecret"
     key = "EnableKeyRotation PutKeyPolicy TagResource UntagResource UpdateKeyDescription"
     aliases = [keys, scope.arn("kms", f"alias/{name}-*")]
+    ours = {"StringLike": {"aws:ResourceTag/Name": f"{name}-*"}}  # keys have no names, and get their tags when they are made
     grants = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
     by_name = [scope.arn("rds", f"{kind}:{name}-*") for kind in ("subgrp", "pg")]
     kinds = ("parametergroup", "replicationgroup", "subnetgroup")
@@ -99,7 +100,7 @@ def _data(scope: Scope) -> list[Statement]:
         allow("Queues", {"sqs": "CreateQueue SetQueueAttributes TagQueue UntagQueue"}, scope.arn("sqs", f"{name}-*")),
         allow("Secrets", {"secretsmanager": secrets}, scope.arn("secretsmanager", f"secret:{name}-*")),
         allow("NewKeys", {"kms": "CreateKey"}, "*", scope.here),
-        allow("Keys", {"kms": key}, keys),
+        allow("Keys", {"kms": key}, keys, ours),
         allow("NamesOfKeys", {"kms": "CreateAlias DeleteAlias UpdateAlias"}, aliases),
         allow("KeysForDisks", {"kms": "CreateGrant"}, keys, grants),
         allow("KeysForSecrets", {"kms": "Decrypt GenerateDataKey"}, keys, scope.through("secretsmanager")),

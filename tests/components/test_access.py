@@ -168,6 +168,12 @@ def test_people_are_trusted_by_name_and_with_a_second_factor_shown_in_the_last_h
     }
 
 
+def test_the_role_for_emergencies_takes_a_ticket_and_a_reason_which_the_trail_keeps(shop: Program) -> None:
+    (statement,) = trust(shop, "break-glass")
+    assert statement["Action"] == ["sts:AssumeRole", "sts:TagSession"]
+    assert statement["Condition"]["Null"] == {"aws:RequestTag/reason": "false", "aws:RequestTag/ticket": "false"}
+
+
 def test_programs_of_partners_have_no_second_factor(shop: Program) -> None:
     (statement,) = trust(shop, "partner")
     assert "Condition" not in statement
