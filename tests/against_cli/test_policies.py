@@ -38,8 +38,9 @@ class Group(pulumi.ComponentResource):
 group = Group("group")
 mine = aws.Provider("mine", region="eu-central-1")
 inside = pulumi.ResourceOptions(parent=group)
+other = pulumi.ResourceOptions(provider=mine)
 bucket = aws.s3.Bucket("files", force_destroy=True, opts=pulumi.ResourceOptions(parent=group, protect=True, provider=mine))
-aws.s3.BucketObject("note", bucket=bucket.bucket, source=pulumi.StringAsset("hello"), opts=pulumi.ResourceOptions(provider=mine))
+aws.s3.BucketObject("note", bucket=bucket.bucket, source=pulumi.StringAsset("hello"), opts=other)
 queue = aws.sqs.Queue("jobs", visibility_timeout_seconds=7, tags={"password": pulumi.Output.secret("hunter22")}, opts=inside)
 aws.ec2.SecurityGroup("open", ingress=[
     {"protocol": "tcp", "from_port": 22, "to_port": 22, "cidr_blocks": ["0.0.0.0/0"], "ipv6_cidr_blocks": ["::/0"]},
@@ -47,10 +48,12 @@ aws.ec2.SecurityGroup("open", ingress=[
 ])
 role = aws.iam.Role("worker", assume_role_policy=json.dumps({
     "Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}}))
-aws.iam.RolePolicy("star", role=role.name, policy=json.dumps({"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}))
+aws.iam.RolePolicy("star", role=role.name, policy=json.dumps({
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}))
 aws.iam.RolePolicy("unknown", role=role.name, policy=queue.arn.apply(lambda arn: json.dumps({
     "Statement": [{"Effect": "Allow", "Action": "sqs:*", "Resource": arn}]})))
-aws.kms.Key("key", opts=pulumi.ResourceOptions(ignore_changes=["description"], custom_timeouts=pulumi.CustomTimeouts(create="90s")))
+timeouts = pulumi.CustomTimeouts(create="90s")
+aws.kms.Key("key", opts=pulumi.ResourceOptions(ignore_changes=["description"], custom_timeouts=timeouts))
 """
 # Says everything that a policy is shown.
 TELLING = """
@@ -75,13 +78,14 @@ def read(holder, key):
 
 def options(o):
     t = o.custom_timeouts
-    return [o.protect, list(o.ignore_changes), o.delete_before_replace, list(o.aliases), list(o.additional_secret_outputs), o.parent,
-            t.create_seconds, t.update_seconds]
+    return [o.protect, list(o.ignore_changes), o.delete_before_replace, list(o.aliases), list(o.additional_secret_outputs),
+            o.parent, t.create_seconds, t.update_seconds]
 
 def resource(args, report):
     if args.resource_type.startswith("pulumi:providers"):
         return
-    report(f"{args.name} {known(args.props)} {options(args.opts)} {args.provider and args.provider.name}".replace("hunter22", "?"))
+    said = f"{args.name} {known(args.props)} {options(args.opts)} {args.provider and args.provider.name}"
+    report(said.replace("hunter22", "?"))
 
 def unknown(args, report):
     if args.resource_type.startswith("aws:iam/rolePolicy"):
@@ -95,7 +99,8 @@ def stack(args, report):
     for r in args.resources:
         deps = sorted(d.name for d in r.dependencies)
         by = {key: sorted(d.name for d in many) for key, many in sorted(r.property_dependencies.items()) if many}
-        report(f"{r.name} {r.parent and r.parent.name} {deps} {by} {r.provider and r.provider.name} {sorted(options(r.opts)[:1])}", r.urn)
+        made_by = r.provider and r.provider.name
+        report(f"{r.name} {r.parent and r.parent.name} {deps} {by} {made_by} {r.opts.protect}", r.urn)
     report("the whole")
 
 most = PolicyConfigSchema({"most": {"type": "integer", "default": 3}})
@@ -188,6 +193,13 @@ def test_the_same_violations_come_out_of_both(
     ours_ended, ours = by_ours(folder, packs, empty, local_cloud.home, "production")
     theirs_ended, theirs = by_the_cli(folder, packs, empty, cli, "production")
     assert (ours_ended, theirs_ended != 0) == (3, True)
-    assert {name for _, _, name, *_ in ours} >= {"resource", "unknown", "waits", "stack", "no-world-ingress-ssh", "iam-no-full-access"}
+    assert {name for _, _, name, *_ in ours} >= {
+        "resource",
+        "unknown",
+        "waits",
+        "stack",
+        "no-world-ingress-ssh",
+        "iam-no-full-access",
+    }
     different = [*(f"ours:   {one}" for one in sorted(ours - theirs)), *(f"theirs: {one}" for one in sorted(theirs - ours))]
     assert different == [], "\n".join(different)

@@ -64,7 +64,8 @@ class Rule:
 
 QUEUE = "aws:sqs/queue:Queue"
 RULES = (
-    Rule("queue-timeout", Area.QUEUES, Severity.HIGH, Levels(EnforcementLevel.ADVISORY, EnforcementLevel.MANDATORY), ("X 1", "Y 2"),
+    Rule("queue-timeout", Area.QUEUES, Severity.HIGH,
+         Levels(EnforcementLevel.ADVISORY, EnforcementLevel.MANDATORY), ("X 1", "Y 2"),
          "Queues wait at most a minute", "Because.", "Wait less.",
          Example((Given(QUEUE, "jobs", {"visibilityTimeoutSeconds": 90, "policy": '{"Statement": []}'}),),
                  (Given(QUEUE, "jobs", {"visibilityTimeoutSeconds": 9}),))),
@@ -164,7 +165,8 @@ def test_advice_stops_nothing(run: CommandLine, advised: Path) -> None:
 def test_any_pack_can_be_attached_beside_the_projects_own(run: CommandLine, advised: Path, tmp_path: Path) -> None:
     source = (
         "from pulumi_policy import *\n"
-        "PolicyPack('other', [StackValidationPolicy('never', 'Never', lambda args, report: report(''))], EnforcementLevel.MANDATORY)\n"
+        "never = StackValidationPolicy('never', 'Never', lambda args, report: report(''), EnforcementLevel.MANDATORY)\n"
+        "PolicyPack('other', [never])\n"
     )
     pack = write(tmp_path, source)
     ran = run("preview", "dev", "--policy-pack", pack, "--json", cwd=advised)
@@ -183,7 +185,11 @@ def test_the_list_has_what_the_rules_tell(run: CommandLine, refused: Path) -> No
         ["count", "-", "-", "advisory", "advisory", "-"],
     ]
     rule, count = run("policy", "list", "--json", cwd=refused).json["policies"]
-    assert (rule["levels"], rule["ids"], rule["why"]) == ({"dev": "advisory", "production": "mandatory"}, ["X 1", "Y 2"], "Because.")
+    assert (rule["levels"], rule["ids"], rule["why"]) == (
+        {"dev": "advisory", "production": "mandatory"},
+        ["X 1", "Y 2"],
+        "Because.",
+    )
     assert (count["title"], count["levels"]) == ("Queues are counted", {"": "advisory"})
 
 
@@ -196,18 +202,31 @@ def test_a_pack_without_rules_as_values_is_listed_all_the_same(run: CommandLine,
         "PolicyPack('p', [StackValidationPolicy('one', 'One', lambda args, report: None)], EnforcementLevel.MANDATORY)\n",
     )
     lines = run("policy", "list", "--policy-pack", pack, cwd=folder).out.splitlines()
-    assert [line.split() for line in lines] == [["policy", "area", "severity", "level", "ids"], ["one", "-", "-", "mandatory", "-"]]
+    assert [line.split() for line in lines] == [
+        ["policy", "area", "severity", "level", "ids"],
+        ["one", "-", "-", "mandatory", "-"],
+    ]
 
 
 def test_a_rule_is_explained(run: CommandLine, refused: Path) -> None:
     text = run("policy", "explain", "queue-timeout", cwd=refused).out
-    parts = ("Queues wait at most a minute", "mandatory in production", "X 1, Y 2", "Because.", "Wait less.", '"visibilityTimeoutSeconds": 9\n')
+    parts = (
+        "Queues wait at most a minute",
+        "mandatory in production",
+        "X 1, Y 2",
+        "Because.",
+        "Wait less.",
+        '"visibilityTimeoutSeconds": 9\n',
+    )
     assert all(part in text for part in parts)
     assert '"Statement": []' in text  # the document that is JSON in a text, as what it says
     example = run("policy", "explain", "queue-timeout", "--json", cwd=refused).json["example"]
     assert example["mended"] == [{"type": "aws:sqs/queue:Queue", "name": "jobs", "props": {"visibilityTimeoutSeconds": 9}}]
     ran = run("policy", "explain", "queue-timeuot", cwd=refused)
-    assert (ran.code, ran.err) == (2, "error: no policy queue-timeuot; did you mean queue-timeout?; isostack policy list shows them\n")
+    assert (ran.code, ran.err) == (
+        2,
+        "error: no policy queue-timeuot; did you mean queue-timeout?; isostack policy list shows them\n",
+    )
 
 
 def test_a_state_is_judged_without_running_the_program(run: CommandLine, advised: Path) -> None:
