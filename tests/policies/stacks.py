@@ -77,6 +77,7 @@ def judge_nodes(nodes: list[Node], environment: str) -> Report:
     by_urn = {node.urn: node for node in nodes}
     made = policies(Place(environment=environment))
     stack = _stack_resources(nodes, by_urn)
+    one_by_one = [(node.urn, _arguments(node, by_urn)) for node in nodes]
     for policy in made:
         level = policy.enforcement_level or EnforcementLevel.ADVISORY
         if level is EnforcementLevel.DISABLED:
@@ -84,8 +85,8 @@ def judge_nodes(nodes: list[Node], environment: str) -> Report:
         if isinstance(policy, pp.StackValidationPolicy):
             _run(policy, pp.StackValidationArgs(stack), level, "", report)
         else:
-            for node in nodes:
-                _run(policy, _arguments(node, by_urn), level, node.urn, report)
+            for urn, args in one_by_one:
+                _run(policy, args, level, urn, report)
     return report
 
 
@@ -148,5 +149,5 @@ def _stack_resources(nodes: list[Node], by_urn: Mapping[str, Node]) -> list[pp.P
 
 
 def _stack_resource(node: Node, by_urn: Mapping[str, Node]) -> pp.PolicyResource:
-    props = _props({**node.inputs, **node.outputs, "id": f"{node.name}.id"})
+    props = _props({**node.inputs, **node.outputs})
     return pp.PolicyResource(node.type, props, node.urn, node.name, _options(node), _provider(node, by_urn), None, [], {})
