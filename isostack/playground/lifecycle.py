@@ -26,6 +26,7 @@ from isostack.playground import containers, names, records, sweep
 from isostack.playground.containers import Asked
 from isostack.playground.records import Record, Records
 from isostack.playground.snapshots import Manifest, Snapshots
+from isostack.policy.attach import attach
 
 if TYPE_CHECKING:
     from isostack.engine.store import Store
@@ -92,7 +93,7 @@ class Playgrounds:
         record = replace(record, parameters=base.values.get(PINNED_KEY, ""), containers=self._containers(record, asked))
         stack = self._stack(record, base, sink)
         self.records.keep(record)
-        options = options or run.Options()
+        options = options or run.Options(analyzer=attach(self.project, stack.config))
         if record.containers and containers.drop_failed(record.containers):
             options = replace(options, refresh=True)
         result = run.up(stack, options)

@@ -25,7 +25,7 @@ class Shop:
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "project"
-        for part in ("stacks", "components"):
+        for part in ("stacks", "components", "policies"):
             shutil.copytree(ROOT / part, self.root / part, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "Pulumi.yaml", self.root)
         # The copy's own packages, and not those of the project that is installed here.
