@@ -58,7 +58,7 @@ def comparison_table(case: Case, comparison: Comparison) -> Table:
                 f"{ours:.2f} s",
                 f"{theirs:.2f} s" if theirs else "-",
                 f"{ratio:.2f}" if ratio else "-",
-                _against(ratio, case.aim),
+                against(ratio, case.aim),
                 f"{samples.peak(EMBEDDED) / MEGABYTE:.0f} MB",
             ]
         )
@@ -72,7 +72,7 @@ def figures_table(starts: Starts, scaled: Scaling | None) -> Table:
         [
             "isostack --help, beyond bare Python",
             f"{starts.help - starts.python:.3f} s",
-            _against(starts.help - starts.python, HELP_AIM),
+            against(starts.help - starts.python, HELP_AIM),
         ],
         ["cold start of the local cloud (isostack cloud start)", f"{starts.cloud:.2f} s", ""],
     ]
@@ -91,17 +91,18 @@ def _scaling_rows(scaled: Scaling) -> list[list[str]]:
             [f"each resource at {case.resources:,}, less the {EMPTY.resources}", f"{net[case] * 1000:.1f} ms", ""]
             for case in (HUNDRED, THOUSAND)
         ),
-        [f"a resource at {THOUSAND.resources:,} against {HUNDRED.resources}", f"{ratio:.2f}", _against(ratio, SCALING_AIM)],
+        [f"a resource at {THOUSAND.resources:,} against {HUNDRED.resources}", f"{ratio:.2f}", against(ratio, SCALING_AIM)],
         [
             f"peak memory at {THOUSAND.resources:,} resources",
             f"{scaled.peak / MEGABYTE:.0f} MB",
-            _against(scaled.peak / MEGABYTE, MEMORY_AIM / MEGABYTE),
+            against(scaled.peak / MEGABYTE, MEMORY_AIM / MEGABYTE),
         ],
         [f"state at {THOUSAND.resources:,} resources", f"{scaled.state:,} bytes", ""],
     ]
 
 
-def _against(value: float | None, aim: float | None) -> str:
+def against(value: float | None, aim: float | None) -> str:
+    """The aim, and whether it was met; a dash where there is none."""
     if aim is None:
         return "-"
     if value is None:

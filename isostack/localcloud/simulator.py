@@ -280,8 +280,9 @@ def _load_policies_on_demand() -> None:
 @cache
 def _make_private_keys_on_demand() -> None:
     """Spare symmetric keys the RSA key that moto makes for each of them, a tenth of a second, and never uses."""
-    import moto.kms.models as kms
+    import moto.kms.models
 
+    kms: Any = moto.kms.models
     generate = kms.generate_private_key
 
     class Later:
@@ -289,8 +290,7 @@ def _make_private_keys_on_demand() -> None:
             vars(self)["made"] = made = vars(self).get("made") or generate("RSA_2048")
             return getattr(made, name)
 
-    patched: Any = kms
-    patched.generate_private_key = lambda spec: Later() if spec == "SYMMETRIC_DEFAULT" else generate(spec)
+    kms.generate_private_key = lambda spec: Later() if spec == "SYMMETRIC_DEFAULT" else generate(spec)
 
 
 @cache

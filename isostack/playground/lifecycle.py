@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -14,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isostack.engine import run
-from isostack.engine.deployment import STACK_TYPE
-from isostack.engine.events import Diagnostic, Phase, Result, Sink
+from isostack.engine.deployment import STACK_TYPE, is_default_provider
+from isostack.engine.events import Diagnostic, Phase, Result, Sink, Tally
 from isostack.engine.project import PINNED_KEY, Project, StackConfig, load_stack
 from isostack.engine.store import STATE_FILE
 from isostack.engine.values import plain
@@ -23,7 +24,7 @@ from isostack.errors import BadInput, OperationFailed
 from isostack.localcloud.provider import LocalCloudHost
 from isostack.playground import names, records, sweep
 from isostack.playground.records import Record, Records
-from isostack.playground.snapshots import Manifest, Snapshots
+from isostack.playground.snapshots import Manifest, Snapshots, environment_of
 
 if TYPE_CHECKING:
     from isostack.engine.store import Store
@@ -89,7 +90,9 @@ class Playgrounds:
             record = record.until(records.now() + (records.lifetime(lifetime, longest) if lifetime else usual))
         record = replace(record, parameters=base.values.get(PINNED_KEY, ""))
         self.records.keep(record)
-        result = run.up(self._stack(record, base, sink), options or run.Options())
+        is_new = (self.project.name, names.stack_of(name)) not in self.store.stacks()
+        # A rehearsal spares what is there from a program that cannot be carried out.
+        result = run.up(self._stack(record, base, sink), options or run.Options(skip_preview=is_new))
         self._note_places(record)
         if manifest and result.result == "succeeded":
             self._put_back(record, manifest, sink)
@@ -117,7 +120,7 @@ class Playgrounds:
     def extend(self, name: str, lifetime: str, sink: Sink) -> tuple[Record, Result]:
         """Let a playground live for this long from now; its resources' tags say so."""
         self.get(name)
-        return self.up(name, sink, lifetime)
+        return self.up(name, sink, lifetime, options=run.Options(skip_preview=True))
 
     # -- data ---------------------------------------------------------------------------------------------------------
 
@@ -128,14 +131,20 @@ class Playgrounds:
         loaded = self._state(stack)
         exported = json.dumps(self.store.export(self.project.name, stack))
         return self.snapshots(name).take(
-            label, loaded.snapshot, exported, loaded.secrets, lambda what: sink(Phase(f"keeping {what}"))
+            label, loaded.snapshot, exported, record.expires, loaded.secrets, lambda what: sink(Phase(f"keeping {what}"))
         )
 
     def restore(self, name: str, label: str | None, sink: Sink) -> tuple[Manifest, Result]:
-        """Bring the environment up and its data to what a snapshot holds: the one with this label, or the newest."""
+        """Bring the environment up and its data to what a snapshot holds: the one with this label, or the newest.
+
+        Where the environment still is the one that the snapshot was taken of, as its state has it, the program is not run.
+        """
         manifest = self.snapshots(name).get(label)
         self.snapshots(name).check(manifest)
-        record, result = self.up(name, sink, options=run.Options(skip_preview=True))
+        record = self.records.get(name)
+        result = self._as_it_was(record, manifest) if record else None
+        if record is None or result is None:
+            record, result = self.up(name, sink, options=run.Options(skip_preview=True))
         if result.result == "succeeded":
             self._put_back(record, manifest, sink)
         return manifest, result
@@ -156,6 +165,9 @@ class Playgrounds:
         if result.result != "succeeded":
             return None, result
         problem = ""
+        for label in self.snapshots(name).damaged():
+            problem = f"snapshot {label} is damaged, and left aside"
+            sink(Diagnostic("warning", problem))
         for manifest in reversed(self.snapshots(name).all()):
             try:
                 self._put_back(record, manifest, sink)
@@ -267,6 +279,22 @@ class Playgrounds:
         known = self._state(stack).snapshot.metadata.cloud
         status = self.local_cloud.status()
         return bool(status.running and status.identity == known)
+
+    def _as_it_was(self, record: Record, manifest: Manifest) -> Result | None:
+        """That nothing was to be done, where the environment is the one that the snapshot was taken of; else None."""
+        started, stack = time.perf_counter(), names.stack_of(record.name)
+        if record.remaining <= timedelta() or (self.project.name, stack) not in self.store.stacks():
+            return None
+        try:
+            snapshot = self.store.load(self.project.name, stack).snapshot
+        except BadInput:
+            return None
+        as_it_was = not snapshot.pending_operations and environment_of(snapshot, record.expires) == manifest.environment
+        if not as_it_was or not self._is_there(stack):
+            return None
+        outputs = next((r.outputs for r in snapshot.resources if r.type == STACK_TYPE), {})
+        same = Tally(same=sum(not is_default_provider(resource) for resource in snapshot.resources))
+        return Result(stack, "up", "succeeded", same, round(time.perf_counter() - started, 3), outputs)
 
     def _put_back(self, record: Record, manifest: Manifest, sink: Sink) -> None:
         loaded = self._state(names.stack_of(record.name))
