@@ -9,6 +9,7 @@ import getpass
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -91,6 +92,8 @@ class Playgrounds:
         record = replace(record, parameters=base.values.get(PINNED_KEY, ""))
         self.records.keep(record)
         is_new = (self.project.name, names.stack_of(name)) not in self.store.stacks()
+        if is_new:
+            self._share_salt()
         # A rehearsal spares what is there from a program that cannot be carried out.
         result = run.up(self._stack(record, base, sink), options or run.Options(skip_preview=is_new))
         self._note_places(record)
@@ -253,8 +256,16 @@ class Playgrounds:
         said = self._parameters(self._base())
         return {(str(said["account"]), str(said["region"]))} if said.keys() >= {"account", "region"} else set()
 
+    def _share_salt(self) -> None:
+        """Let a new stack have the salt of the others, if the passphrase still is the one that it goes with."""
+        if salt := self.records.salt():
+            with suppress(BadInput):
+                self.store.keyring.open(salt).check()
+                self.store.usual_salt = salt
+
     def _note_places(self, record: Record) -> None:
         snapshot = self.store.load(self.project.name, names.stack_of(record.name)).snapshot
+        self.records.keep_salt(snapshot.secrets_state)
         self.records.add_places((cloud.account_id, cloud.region) for cloud in sweep.clouds_of(snapshot, self).values())
 
     def _remove_what_was_lost(self, name: str, sink: Sink) -> None:
@@ -264,10 +275,11 @@ class Playgrounds:
             sink(Diagnostic("warning", line))
 
     def _stack(self, record: Record, base: StackConfig, sink: Sink) -> run.Stack:
-        playground = json.dumps({"name": record.name, "owner": record.owner, "expires": record.expires})
+        facts = {"name": record.name, "owner": record.owner, "expires": record.expires}
         name = names.stack_of(record.name)
-        config = replace(base, stack=name, values={**base.values, "isostack:playground": playground})
-        return run.Stack(self.project, name, config, self.store, self.host, sink)
+        config = replace(base, stack=name, values={**base.values, "isostack:playground": json.dumps(facts)})
+        tags = {"playground": record.name, "owner": record.owner, "expires": record.expires}
+        return run.Stack(self.project, name, config, self.store, self.host, sink, tags)
 
     def _state(self, stack: str) -> Any:
         if (self.project.name, stack) not in self.store.stacks():

@@ -94,12 +94,14 @@ def test_a_second_up_keeps_the_expiry_and_changes_nothing(yard: Yard) -> None:
     yard.playgrounds.down("again", quiet, snapshot=False)
 
 
-def test_extending_shows_in_the_tags_of_the_resources(yard: Yard) -> None:
+def test_extending_shows_in_the_tags_of_the_resources_and_of_the_stack(yard: Yard) -> None:
     yard.playgrounds.up("longer", quiet, "1h")
     record, _ = yard.playgrounds.extend("longer", "10h", quiet)
     assert timedelta(hours=9) < record.remaining <= timedelta(hours=10)
     tags = yard.client("sqs").list_queue_tags(QueueUrl=yard.playgrounds.environment("longer")["QUEUE_URL"])["Tags"]
     assert tags["expires"] == record.expires
+    stack = yard.playgrounds.store.load("small", "play-longer").snapshot.metadata
+    assert stack.tags == {"playground": "longer", "owner": record.owner, "expires": record.expires}
     yard.playgrounds.down("longer", quiet, snapshot=False)
 
 
