@@ -138,9 +138,9 @@ class DatabaseServers:
         self._write_port(name, port)
         deadline = time.monotonic() + _START_SECONDS
         while self._processes[name].poll() is None and time.monotonic() < deadline:
-            with suppress(OSError, IndexError):
-                status = (data / "postmaster.pid").read_text().splitlines()[7].strip()
-                if status == "ready":
+            with suppress(OSError, IndexError, ValueError):
+                lines = (data / "postmaster.pid").read_text().splitlines()
+                if lines[7].strip() == "ready" and int(lines[0]) == self._processes[name].pid:  # one that was killed leaves its own
                     return
             time.sleep(_POLL_SECONDS)
         raise DatabaseError(f"PostgreSQL did not start: {self._last_line(name)}")

@@ -41,7 +41,7 @@ def test_down_leaves_nothing_and_up_from_its_snapshot_brings_everything_back(yar
     assert kept is not None
     assert (yard.local_cloud.resources(), _names_in(servers)) == (resources, running)
     assert yard.playgrounds.records.get("gone") is None
-    assert not yard.playgrounds.store.folder("small", "play-gone").exists()
+    assert _names_in(yard.playgrounds.store.folder("small", "play-gone")) == {"fence"}  # which keeps older runs out
     tombstone = list(yard.playgrounds.records.tombstones())[-1]
     assert (tombstone["name"], tombstone["resources"]) == ("gone", result.changes.delete)
     assert tombstone["bring_back"] == "isostack play up gone --from last"
