@@ -140,7 +140,8 @@ class DatabaseServers:
         while self._processes[name].poll() is None and time.monotonic() < deadline:
             with suppress(OSError, IndexError, ValueError):
                 lines = (data / "postmaster.pid").read_text().splitlines()
-                if lines[7].strip() == "ready" and int(lines[0]) == self._processes[name].pid:  # one that was killed leaves its own
+                # A server that was killed leaves its own.
+                if lines[7].strip() == "ready" and int(lines[0]) == self._processes[name].pid:
                     return
             time.sleep(_POLL_SECONDS)
         raise DatabaseError(f"PostgreSQL did not start: {self._last_line(name)}")
