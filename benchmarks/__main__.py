@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.engines import BenchmarkFailed, running_engines
+from benchmarks.playgrounds import playgrounds
 from benchmarks.report import Table, comparison_table, figures_table, machine
 from benchmarks.schedule import CHAIN, LARGE, SMALL, Say, compare, judged, scaling, starts, steps
 
@@ -28,6 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--repeat", type=int, default=3, metavar="N", help="rounds to take the medians of (3)")
     parser.add_argument("--quick", action="store_true", help="only the program of 62 resources, and the starts")
+    parser.add_argument("--playgrounds", action="store_true", help="only the playgrounds, which --quick leaves out")
     parser.add_argument("--markdown", action="store_true", help="print Markdown")
     arguments = parser.parse_args()
     if arguments.repeat < 1:
@@ -35,26 +37,30 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is ended on the way out
     try:
         with tempfile.TemporaryDirectory(prefix="isostack-benchmark-") as folder:
-            _measure(Path(folder), arguments.repeat, quick=arguments.quick, markdown=arguments.markdown)
+            _measure(Path(folder), arguments)
     except BenchmarkFailed as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("error: interrupted")
 
 
-def _measure(folder: Path, repeat: int, *, quick: bool, markdown: bool) -> None:
-    cases = [SMALL] if quick else [SMALL, LARGE, CHAIN]
+def _measure(folder: Path, arguments: argparse.Namespace) -> None:
+    quick, alone, repeat = arguments.quick, arguments.playgrounds, arguments.repeat
+    cases = [] if alone else [SMALL] if quick else [SMALL, LARGE, CHAIN]
     with running_engines(folder) as engines:
         with_cli = len(engines) > 1
         if not with_cli:
             sys.stderr.write(f"{NO_CLI}\n")
-        with _progress(steps(cases, engines, repeat, quick=quick)) as say:
+        with _progress(0 if alone else steps(cases, engines, repeat, quick=quick)) as say:
             tables = [comparison_table(case, compare(case, engines, repeat, say)) for case in cases]
-            scaled = None if quick else scaling(engines[0], repeat, say)
-            cost = judged(folder, engines[0].folder / "home", repeat, say)
-            tables.append(figures_table(starts(folder, repeat, say), cost, scaled))
+            if not alone:
+                scaled = None if quick else scaling(engines[0], repeat, say)
+                cost = judged(folder, engines[0].folder / "home", repeat, say)
+                tables.append(figures_table(starts(folder, repeat, say), cost, scaled))
+            if alone or not quick:
+                tables.append(playgrounds(folder / "playgrounds", engines, repeat, say).table())
         measured_on = machine(engines[-1].environment, with_cli=with_cli)
-    _print(tables, f"Medians of {repeat} on {measured_on}.{'' if with_cli else f' {NO_CLI}'}", markdown)
+    _print(tables, f"Medians of {repeat} on {measured_on}.{'' if with_cli else f' {NO_CLI}'}", arguments.markdown)
 
 
 def _print(tables: list[Table], note: str, markdown: bool) -> None:

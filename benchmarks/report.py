@@ -59,7 +59,7 @@ def comparison_table(case: Case, comparison: Comparison) -> Table:
                 f"{ours:.2f} s",
                 f"{theirs:.2f} s" if theirs else "-",
                 f"{ratio:.2f}" if ratio else "-",
-                _against(ratio, case.aim),
+                against(ratio, case.aim),
                 f"{samples.peak(EMBEDDED) / MEGABYTE:.0f} MB",
             ]
         )
@@ -73,14 +73,14 @@ def figures_table(starts: Starts, judged: Judged, scaled: Scaling | None) -> Tab
         [
             "isostack --help, beyond bare Python",
             f"{starts.help - starts.python:.3f} s",
-            _against(starts.help - starts.python, HELP_AIM),
+            against(starts.help - starts.python, HELP_AIM),
         ],
         ["cold start of the local cloud (isostack cloud start)", f"{starts.cloud:.2f} s", ""],
         ["preview of dev, a fresh stack, without policies", f"{judged.unjudged:.2f} s", ""],
         [
             "preview of dev with the policy pack, against without",
             f"{judged.judged / judged.unjudged:.2f}",
-            _against(judged.judged / judged.unjudged, POLICY_AIM),
+            against(judged.judged / judged.unjudged, POLICY_AIM),
         ],
     ]
     return Table("the embedded engine", ("figure", "value", "aim"), rows + (_scaling_rows(scaled) if scaled else []))
@@ -98,17 +98,18 @@ def _scaling_rows(scaled: Scaling) -> list[list[str]]:
             [f"each resource at {case.resources:,}, less the {EMPTY.resources}", f"{net[case] * 1000:.1f} ms", ""]
             for case in (HUNDRED, THOUSAND)
         ),
-        [f"a resource at {THOUSAND.resources:,} against {HUNDRED.resources}", f"{ratio:.2f}", _against(ratio, SCALING_AIM)],
+        [f"a resource at {THOUSAND.resources:,} against {HUNDRED.resources}", f"{ratio:.2f}", against(ratio, SCALING_AIM)],
         [
             f"peak memory at {THOUSAND.resources:,} resources",
             f"{scaled.peak / MEGABYTE:.0f} MB",
-            _against(scaled.peak / MEGABYTE, MEMORY_AIM / MEGABYTE),
+            against(scaled.peak / MEGABYTE, MEMORY_AIM / MEGABYTE),
         ],
         [f"state at {THOUSAND.resources:,} resources", f"{scaled.state:,} bytes", ""],
     ]
 
 
-def _against(value: float | None, aim: float | None) -> str:
+def against(value: float | None, aim: float | None) -> str:
+    """The aim, and whether it was met; a dash where there is none."""
     if aim is None:
         return "-"
     if value is None:

@@ -76,12 +76,16 @@ class Bucket(Component):
             opts=self.options(),
         )
 
+    def part(self, **options: Any) -> pulumi.ResourceOptions:
+        """The options of what goes when its bucket does, without a call of its own."""
+        return self.options(deleted_with=self.bucket, **options)
+
     def _versioning(self) -> s3.BucketVersioning:
         return s3.BucketVersioning(
             self.name,
             bucket=self.bucket.bucket,
             versioning_configuration={"status": "Enabled"},
-            opts=self.options(),
+            opts=self.part(),
         )
 
     def _encryption(self) -> None:
@@ -93,7 +97,7 @@ class Bucket(Component):
             self.name,
             bucket=self.bucket.bucket,
             rules=[{"apply_server_side_encryption_by_default": algorithm, "bucket_key_enabled": key is not None}],
-            opts=self.options(),
+            opts=self.part(),
         )
 
     def _access_block(self) -> s3.BucketPublicAccessBlock:
@@ -104,7 +108,7 @@ class Bucket(Component):
             block_public_policy=True,
             ignore_public_acls=True,
             restrict_public_buckets=True,
-            opts=self.options(),
+            opts=self.part(),
         )
 
     def _ownership(self) -> None:
@@ -112,7 +116,7 @@ class Bucket(Component):
             self.name,
             bucket=self.bucket.bucket,
             rule={"object_ownership": "BucketOwnerEnforced"},
-            opts=self.options(),
+            opts=self.part(),
         )
 
     def _policy(self) -> s3.BucketPolicy:
@@ -130,7 +134,7 @@ class Bucket(Component):
             bucket=self.bucket.bucket,
             policy=policy_document(over_tls, *self.args.statements(arn)),
             # S3 refuses two changes to who may access a bucket at the same time.
-            opts=self.options(depends_on=[self.access_block]),
+            opts=self.part(depends_on=[self.access_block]),
         )
 
     def _lifecycle(self) -> None:
@@ -151,7 +155,7 @@ class Bucket(Component):
                 }
             ],
             # A rule for versions needs versions.
-            opts=self.options(depends_on=[self.versioning]),
+            opts=self.part(depends_on=[self.versioning]),
         )
 
     def _lock(self, days: int) -> None:
@@ -159,7 +163,7 @@ class Bucket(Component):
             self.name,
             bucket=self.bucket.bucket,
             rule={"default_retention": {"mode": "GOVERNANCE", "days": days}},
-            opts=self.options(depends_on=[self.versioning]),
+            opts=self.part(depends_on=[self.versioning]),
         )
 
     def _access_logs(self, target: pulumi.Input[str]) -> None:
@@ -170,5 +174,5 @@ class Bucket(Component):
             target_prefix="access/",
             # By the bucket's name and the day, so that one target serves many buckets.
             target_object_key_format={"partitioned_prefix": {"partition_date_source": "EventTime"}},
-            opts=self.options(),
+            opts=self.part(),
         )

@@ -122,7 +122,10 @@ class Cache(Component):
             opts=self.options(),
         )
         version = secretsmanager.SecretVersion(
-            self.child("cache-url"), secret_id=secret.id, secret_string=self.url, opts=self.options()
+            self.child("cache-url"),
+            secret_id=secret.id,
+            secret_string=self.url,
+            opts=self.options(deleted_with=secret),
         )
         # The secret's own ARN, known when it has a value: no task starts before.
         return version.secret_arn

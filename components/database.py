@@ -247,7 +247,10 @@ class Database(Component):
             opts=self.options(),
         )
         version = secretsmanager.SecretVersion(
-            self.child("database-url"), secret_id=secret.id, secret_string=self.url, opts=self.options()
+            self.child("database-url"),
+            secret_id=secret.id,
+            secret_string=self.url,
+            opts=self.options(deleted_with=secret),
         )
         # The secret's own ARN, known when it has a value: no task starts before.
         return version.secret_arn

@@ -143,7 +143,7 @@ class Observability(Component):
                     "Condition": {"Bool": {"aws:SecureTransport": "false"}},
                 },
             ),
-            opts=self.options(),
+            opts=self.options(deleted_with=self.topic),
         )
 
     def _subscription(self) -> sns.TopicSubscription:
@@ -153,7 +153,7 @@ class Observability(Component):
             topic=self.topic.arn,
             protocol="https" if endpoint.startswith("https://") else "email",
             endpoint=endpoint,
-            opts=self.options(),
+            opts=self.options(deleted_with=self.topic),
         )
 
     # -- what is watched --------------------------------------------------------------------------------------------------

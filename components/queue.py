@@ -89,7 +89,7 @@ class Queue(Component):
             self.child("dead-letters"),
             queue_url=self.dead_letters.url,
             redrive_allow_policy=pulumi.Output.json_dumps(allowed),
-            opts=self.options(),
+            opts=self.options(deleted_with=self.dead_letters),
         )
 
     def _allow_tls_only(self, role: str, queue: sqs.Queue) -> None:
@@ -106,5 +106,5 @@ class Queue(Component):
                     "Condition": {"Bool": {"aws:SecureTransport": "false"}},
                 }
             ),
-            opts=self.options(),
+            opts=self.options(deleted_with=queue),
         )

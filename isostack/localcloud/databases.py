@@ -22,6 +22,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
+from isostack.localcloud.database_copies import DatabaseCopies
 from isostack.localcloud.database_server import HOST, DatabaseError, DatabaseServers, available, free_port
 from isostack.localcloud.relays import Relays
 
@@ -44,6 +45,7 @@ class Databases:
         self._home = home
         self._relays = relays
         self._servers: DatabaseServers | None = None
+        self._copies: DatabaseCopies | None = None
         self._known: dict[int, _Real] = {}
         self._from_snapshot = threading.local()
 
@@ -53,7 +55,14 @@ class Databases:
             self._servers = DatabaseServers(self._home)
             self._servers.clear()  # what an earlier local cloud left: moto knows nothing of it
             atexit.register(self._servers.clear)
+            self._copies = DatabaseCopies(self._servers)
         return self._servers
+
+    @property
+    def copies(self) -> DatabaseCopies:
+        self.servers  # noqa: B018 - they make them
+        assert self._copies is not None  # noqa: S101 - as above
+        return self._copies
 
     def of(self, instance: Any) -> _Real | None:
         return self._known.get(id(instance))
@@ -96,6 +105,7 @@ class Databases:
         if real and real.instance is instance:
             real.settled.wait()
             self._relays.withdraw(real.port)
+            self.copies.leave(real.name)
             self.servers.remove(real.name)
 
     def modified(self, instance: Any, changes: dict[str, Any]) -> None:
@@ -135,20 +145,20 @@ class Databases:
             self.servers.take_snapshot(real.name, snapshot)
 
     def by_arn(self, arn: str) -> _Real:
-        """The real one of an instance, running if it can. Raises DatabaseError where there is none."""
+        """The real one of an instance. Raises DatabaseError where there is none."""
         for real in list(self._known.values()):
             if real.instance.arn == arn:
                 real.settled.wait()
-                self.revive(real)
                 return real
         raise DatabaseError(f"there is no database {arn}")
 
     def keep(self, arn: str, copy: str) -> dict[str, Any]:
         """A copy of an instance's content that outlives the local cloud: its digest and its bytes."""
         real = self.by_arn(arn)
+        self.revive(real)
         if not self.servers.running(real.name):
             raise DatabaseError(f"database {real.instance.db_instance_identifier} does not run")
-        digest, size = self.servers.keep(real.name, copy)
+        digest, size = self.copies.keep(real.name, copy)
         return {"digest": digest, "bytes": size}
 
     def bring_back(self, arn: str, copy: str, digest: str) -> dict[str, Any]:
@@ -156,12 +166,12 @@ class Databases:
         real = self.by_arn(arn)
         with real.changing:
             user, password = real.instance.master_username, _password(real.instance)
-            self.servers.bring_back(real.name, real.port, copy, digest, user, password)
+            self.copies.bring_back(real.name, real.port, copy, digest, user, password)
             real.instance.status = "available"
         return {}
 
     def drop(self, copy: str) -> dict[str, Any]:
-        self.servers.drop(copy)
+        self.copies.drop(copy)
         return {}
 
     def restoring(self, snapshot: str, restore: Callable[[], Any]) -> Any:

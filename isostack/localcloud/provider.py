@@ -47,6 +47,7 @@ class LocalCloudHost:
     def __init__(self, local_cloud: LocalCloud) -> None:
         self.local_cloud = local_cloud
         self._endpoint = ""
+        self._clouds: dict[tuple[str, str, str], Cloud] = {}
 
     def serves_package(self, package: str) -> bool:
         return package in _SDK_PACKAGES
@@ -97,8 +98,12 @@ class LocalCloudHost:
                 "name a role of an allowed account in assume_roles"
             )
         default_tags = (_parsed(config.get("defaultTags")) or {}).get("tags") or {}
-        cloud = Cloud(self.endpoint(), str(config.get("region") or DEFAULT_REGION), account)
-        return LocalCloudProvider(cloud, default_tags)
+        return LocalCloudProvider(self.cloud(str(config.get("region") or DEFAULT_REGION), account), default_tags)
+
+    def cloud(self, region: str, account: str) -> Cloud:
+        """An account and region, the same one each time: making the clients of one takes a tenth of a second."""
+        key = self.endpoint(), region, account
+        return self._clouds.setdefault(key, Cloud(*key))
 
 
 class OfflineHost(LocalCloudHost):

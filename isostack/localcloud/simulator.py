@@ -36,6 +36,7 @@ import botocore.session
 import requests
 from moto import backends
 from moto.core import config, responses
+from moto.core import utils as moto_utils
 from moto.core.base_backend import AccountSpecificBackend, BackendDict, BaseBackend
 from moto.moto_server import werkzeug_app
 
@@ -212,6 +213,8 @@ def _application_of(service: Any) -> Any:
         _load_images_on_demand()
     if "moto.s3.models" in sys.modules:
         mend_buckets()
+    if "moto.kms.models" in sys.modules:
+        _make_private_keys_on_demand()
     if "moto.rds.models" in sys.modules:
         _keep_changed_subnet_groups()
         _make_databases_real()
@@ -287,6 +290,22 @@ def _load_policies_on_demand() -> None:
 
 
 @cache
+def _make_private_keys_on_demand() -> None:
+    """Spare symmetric keys the RSA key that moto makes for each of them, a tenth of a second, and never uses."""
+    import moto.kms.models
+
+    kms: Any = moto.kms.models
+    generate = kms.generate_private_key
+
+    class Later:
+        def __getattr__(self, name: str) -> Any:
+            vars(self)["made"] = made = vars(self).get("made") or generate("RSA_2048")
+            return getattr(made, name)
+
+    kms.generate_private_key = lambda spec: Later() if spec == "SYMMETRIC_DEFAULT" else generate(spec)
+
+
+@cache
 def _load_images_on_demand() -> None:
     """Make AWS's machine images appear when a region is first asked for one.
 
@@ -316,6 +335,7 @@ def _remember_what_never_changes() -> None:
         (responses, "method_names_from_class"),
         (responses, "camelcase_to_underscores"),
         (botocore.session, "create_loader"),
+        (moto_utils, "create_loader"),  # each new one looks through the folders of all 400 services
     ):
         setattr(module, name, cache(getattr(module, name)))
     patched: Any = AccountSpecificBackend

@@ -295,7 +295,7 @@ class AccountSnapshots:
             self._bucket.prepare()
             local = self._local(Path(folder))
             older = {manifest.label: manifest for manifest in self._bucket.manifests(self._loaded.stack)}.get(label)
-            manifest = local.take(label, self._loaded.snapshot, exported, self._loaded.secrets, progress)
+            manifest = local.take(label, self._loaded.snapshot, exported, "", self._loaded.secrets, progress)
             try:
                 before = self._bucket.put(self._loaded.stack, manifest, Path(folder) / label)
             except BaseException:

@@ -7,6 +7,7 @@ Owns one kind of store a class; which of them a stack has is seen from its state
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -94,12 +95,15 @@ def stores(snapshot: Snapshot, host: Clouds) -> Iterator[tuple[Kind, Store]]:
         yield kind, Store(resource, clouds[resource.provider], known)
 
 
+COPY_SUFFIX = ".database"
+"""Of an empty file in a snapshot's folder that is called as the copy of a database, which lies elsewhere."""
+
 # -- databases ----------------------------------------------------------------------------------------------------------
 
 
 def _save_database(store: Store, context: Context) -> dict[str, Any]:
-    copy = f"{context.copy}-{len(list(context.folder.glob('*.database')))}"
-    (context.folder / f"{copy}.database").touch(mode=0o600)
+    copy = f"{context.copy}-{hashlib.sha256(store.resource.urn.encode()).hexdigest()[:8]}"
+    (context.folder / f"{copy}{COPY_SUFFIX}").touch(mode=0o600)  # before there is a copy, so that none is forgotten
     digest, size = context.local_cloud.keep_database(store.known["arn"], copy)
     return {"copy": copy, "digest": digest, "bytes": size}
 

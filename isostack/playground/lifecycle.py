@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import getpass
 import json
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isostack.engine import run
-from isostack.engine.deployment import STACK_TYPE
-from isostack.engine.events import Diagnostic, Phase, Result, Sink
+from isostack.engine.deployment import STACK_TYPE, is_default_provider
+from isostack.engine.events import Diagnostic, Phase, Result, Sink, Tally
 from isostack.engine.project import PINNED_KEY, Project, StackConfig, load_stack
 from isostack.engine.store import STATE_FILE
 from isostack.engine.values import plain
@@ -25,7 +27,7 @@ from isostack.localcloud.provider import LocalCloudHost
 from isostack.playground import containers, names, records, sweep
 from isostack.playground.containers import Asked
 from isostack.playground.records import Record, Records
-from isostack.playground.snapshots import Manifest, Snapshots
+from isostack.playground.snapshots import Manifest, Snapshots, environment_of
 from isostack.policy.attach import attach
 
 if TYPE_CHECKING:
@@ -93,7 +95,11 @@ class Playgrounds:
         record = replace(record, parameters=base.values.get(PINNED_KEY, ""), containers=self._containers(record, asked))
         stack = self._stack(record, base, sink)
         self.records.keep(record)
-        options = options or run.Options(analyzer=attach(self.project, stack.config))
+        is_new = (self.project.name, stack.name) not in self.store.stacks()
+        if is_new:
+            self._share_salt()
+        # A rehearsal spares what is there from a program that cannot be carried out.
+        options = options or run.Options(skip_preview=is_new, analyzer=attach(self.project, stack.config))
         if record.containers and containers.drop_failed(record.containers):
             options = replace(options, refresh=True)
         result = run.up(stack, options)
@@ -127,7 +133,7 @@ class Playgrounds:
     def extend(self, name: str, lifetime: str, sink: Sink) -> tuple[Record, Result]:
         """Let a playground live for this long from now; its resources' tags say so."""
         self.get(name)
-        return self.up(name, sink, lifetime)
+        return self.up(name, sink, lifetime, options=run.Options(skip_preview=True))
 
     # -- data ---------------------------------------------------------------------------------------------------------
 
@@ -138,14 +144,20 @@ class Playgrounds:
         loaded = self._state(stack)
         exported = json.dumps(self.store.export(self.project.name, stack))
         return self.snapshots(name).take(
-            label, loaded.snapshot, exported, loaded.secrets, lambda what: sink(Phase(f"keeping {what}"))
+            label, loaded.snapshot, exported, record.expires, loaded.secrets, lambda what: sink(Phase(f"keeping {what}"))
         )
 
     def restore(self, name: str, label: str | None, sink: Sink) -> tuple[Manifest, Result]:
-        """Bring the environment up and its data to what a snapshot holds: the one with this label, or the newest."""
+        """Bring the environment up and its data to what a snapshot holds: the one with this label, or the newest.
+
+        Where the environment still is the one that the snapshot was taken of, as its state has it, the program is not run.
+        """
         manifest = self.snapshots(name).get(label)
         self.snapshots(name).check(manifest)
-        record, result = self.up(name, sink, options=run.Options(skip_preview=True))
+        record = self.records.get(name)
+        result = self._as_it_was(record, manifest) if record else None
+        if record is None or result is None:
+            record, result = self.up(name, sink, options=run.Options(skip_preview=True))
         if result.result == "succeeded":
             self._put_back(record, manifest, sink)
             self._migrate_again(record, sink)
@@ -169,6 +181,9 @@ class Playgrounds:
         if result.result != "succeeded":
             return None, result
         problem = ""
+        for label in self.snapshots(name).damaged():
+            problem = f"snapshot {label} is damaged, and left aside"
+            sink(Diagnostic("warning", problem))
         for manifest in reversed(self.snapshots(name).all()):
             try:
                 self._put_back(record, manifest, sink)
@@ -255,8 +270,16 @@ class Playgrounds:
         said = self._parameters(self._base())
         return {(str(said["account"]), str(said["region"]))} if said.keys() >= {"account", "region"} else set()
 
+    def _share_salt(self) -> None:
+        """Let a new stack have the salt of the others, if the passphrase still is the one that it goes with."""
+        if salt := self.records.salt():
+            with suppress(BadInput):
+                self.store.keyring.open(salt).check()
+                self.store.usual_salt = salt
+
     def _note_places(self, record: Record) -> None:
         snapshot = self.store.load(self.project.name, names.stack_of(record.name)).snapshot
+        self.records.keep_salt(snapshot.secrets_state)
         self.records.add_places((cloud.account_id, cloud.region) for cloud in sweep.clouds_of(snapshot, self).values())
 
     def _remove_what_was_lost(self, record: Record, sink: Sink) -> None:
@@ -290,12 +313,13 @@ class Playgrounds:
         return told
 
     def _stack(self, record: Record, base: StackConfig, sink: Sink) -> run.Stack:
+        tags = {"playground": record.name, "owner": record.owner, "expires": record.expires}
         playground: dict[str, Any] = {"name": record.name, "owner": record.owner, "expires": record.expires}
         if record.containers:
             playground["containers"] = self._told_of_containers(record, base)
         name = names.stack_of(record.name)
         config = replace(base, stack=name, values={**base.values, "isostack:playground": json.dumps(playground)})
-        return run.Stack(self.project, name, config, self.store, self.host, sink)
+        return run.Stack(self.project, name, config, self.store, self.host, sink, tags)
 
     def _state(self, stack: str) -> Any:
         if (self.project.name, stack) not in self.store.stacks():
@@ -307,6 +331,22 @@ class Playgrounds:
         known = self._state(stack).snapshot.metadata.cloud
         status = self.local_cloud.status()
         return bool(status.running and status.identity == known)
+
+    def _as_it_was(self, record: Record, manifest: Manifest) -> Result | None:
+        """That nothing was to be done, where the environment is the one that the snapshot was taken of; else None."""
+        started, stack = time.perf_counter(), names.stack_of(record.name)
+        if record.remaining <= timedelta() or (self.project.name, stack) not in self.store.stacks():
+            return None
+        try:
+            snapshot = self.store.load(self.project.name, stack).snapshot
+        except BadInput:
+            return None
+        as_it_was = not snapshot.pending_operations and environment_of(snapshot, record.expires) == manifest.environment
+        if not as_it_was or not self._is_there(stack):
+            return None
+        outputs = next((r.outputs for r in snapshot.resources if r.type == STACK_TYPE), {})
+        same = Tally(same=sum(not is_default_provider(resource) for resource in snapshot.resources))
+        return Result(stack, "up", "succeeded", same, round(time.perf_counter() - started, 3), outputs)
 
     def _put_back(self, record: Record, manifest: Manifest, sink: Sink) -> None:
         loaded = self._state(names.stack_of(record.name))

@@ -1,15 +1,14 @@
 """What is known of each playground beside its state: whose it is, until when, and what a removed one left to come back from.
 
-Owns the files: ``playgrounds/<name>/playground.json``, ``playgrounds/tombstones.jsonl`` and ``playgrounds/places`` in the state
-folder.
+Owns the files: ``playgrounds/<name>/playground.json``, ``playgrounds/tombstones.jsonl``, ``playgrounds/places`` and
+``playgrounds/salt.json`` in the state folder.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -118,8 +117,18 @@ class Records:
         with (self.folder / "places").open("a") as file:
             file.writelines(f"{account}/{region}\n" for account, region in new)
 
-    def forget_snapshots(self, name: str) -> None:
-        shutil.rmtree(self.of(name) / "snapshots", ignore_errors=True)
+    def salt(self) -> dict[str, str]:
+        """The salt of the playgrounds' secrets, ``{"salt": ...}``; empty where there is none yet.
+
+        One for all, because a key is derived for each, which takes a quarter of a second.
+        """
+        with suppress(OSError, ValueError):
+            return {"salt": str(json.loads((self.folder / "salt.json").read_text())["salt"])}
+        return {}
+
+    def keep_salt(self, salt: Mapping[str, str]) -> None:
+        if salt and not self.salt():
+            write_whole(self.folder / "salt.json", json.dumps(dict(salt)).encode())
 
 
 def lifetime(text: str, longest: timedelta) -> timedelta:

@@ -12,9 +12,10 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from isostack.engine.secrets import Keyring
     from isostack.engine.state import Snapshot as State
 
+AT_ONCE = 8
 MANIFEST = "manifest.json"
 
 
@@ -35,7 +37,8 @@ MANIFEST = "manifest.json"
 class Manifest:
     """What a snapshot holds. ``stores`` are facts by URN; ``files`` are SHA-256 digests by relative path; ``bytes`` in all.
 
-    ``secrets`` is the salt that its secrets are sealed with: it outlives the state that it was taken of.
+    ``secrets`` is the salt that its secrets are sealed with: it outlives the state that it was taken of. ``environment`` is a
+    digest of the resources that it was taken of.
     """
 
     label: str
@@ -44,6 +47,7 @@ class Manifest:
     parameters: str
     release: str
     bytes: int
+    environment: str = ""
     secrets: dict[str, str] = field(default_factory=dict)
     stores: dict[str, dict[str, Any]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
@@ -60,16 +64,23 @@ class Snapshots:
 
     def all(self) -> list[Manifest]:
         """What there is, oldest first. One without a whole manifest is none."""
-        found = []
-        for path in self.folder.glob(f"*/{MANIFEST}"):
-            if not path.parent.name.startswith("."):
-                with suppress(OSError, ValueError, TypeError):
-                    found.append(Manifest(**json.loads(path.read_text())))
-        return sorted(found, key=lambda manifest: manifest.taken)
+        found = (_read(path) for path in self._places())
+        return sorted((manifest for manifest in found if manifest), key=lambda manifest: manifest.taken)
+
+    def damaged(self) -> list[str]:
+        """The labels of snapshots whose manifest is not what was written."""
+        return sorted(path.name for path in self._places() if _read(path) is None)
 
     def get(self, label: str | None) -> Manifest:
-        """The snapshot with this label, or the newest. Raises BadInput where there is none."""
+        """The snapshot with this label, or the newest. Raises BadInput where there is none, and OperationFailed where its
+        manifest is damaged."""
         found = self.all()
+        damaged = {name: (self.folder / name).stat().st_mtime for name in self.damaged()}
+        newest = max(damaged, key=lambda name: damaged[name], default="")
+        is_newest = newest and (not found or damaged[newest] >= datetime.fromisoformat(found[-1].taken).timestamp())
+        if label in damaged or (label is None and is_newest):
+            older = f"there is {found[-1].label}: isostack play restore {found[-1].label}" if found else "there is no other one"
+            raise OperationFailed(f"snapshot {label or newest} is damaged ({MANIFEST}); {older}")
         if not found:
             raise BadInput(f"{self._playground} has no snapshot; isostack play snapshot LABEL takes one")
         if label is None:
@@ -79,8 +90,16 @@ class Snapshots:
                 return manifest
         raise BadInput(f"{self._playground} has no snapshot {label!r}; there are {', '.join(m.label for m in found)}")
 
-    def take(self, label: str, state: State, exported: str, sealer: StackSecrets, progress: Callable[[str], None]) -> Manifest:
-        """Keep everything under a label, in place of an older one of that name.
+    def take(
+        self,
+        label: str,
+        state: State,
+        exported: str,
+        expires: str,
+        sealer: StackSecrets,
+        progress: Callable[[str], None],
+    ) -> Manifest:
+        """Keep everything under a label, in place of an older one of that name. ``expires`` is the playground's.
 
         Raises BadInput for a label that is none, and OperationFailed where something cannot be kept; there is then no new
         snapshot, and the old one stays.
@@ -92,20 +111,23 @@ class Snapshots:
         stores: dict[str, dict[str, Any]] = {}
         try:
             make_folder(draft)
-            for kind, store in data.stores(state, self._host):
-                progress(f"{kind.word} {store.resource.urn.rpartition('::')[2]}")
+            found = list(data.stores(state, self._host))
+
+            def save(kind: data.Kind, store: data.Store) -> None:
                 with told(f"{kind.word} {store.resource.id}"):
                     stores[store.resource.urn] = {"kind": kind.word, **kind.save(store, context)}
+
+            _all_at_once(save, found, progress)
             write_whole(draft / "state.json", exported.encode())
-            manifest = self._manifest(label, state, draft, stores, sealer)
-            write_whole(draft / MANIFEST, json.dumps(asdict(manifest), indent=1).encode())
+            manifest = self._manifest(label, state, draft, stores, expires, sealer)
+            write_whole(draft / MANIFEST, _written(asdict(manifest)))
             self._put_in_place(draft, label)
         except OSError as error:
-            self._drop(draft, stores)
+            self._drop(draft)
             where = Path(str(error.filename)) if error.filename else draft
             raise OperationFailed(f"no snapshot was taken: {problem('write', where, error)}") from error
         except BaseException:
-            self._drop(draft, stores)
+            self._drop(draft)
             raise
         return manifest
 
@@ -123,23 +145,27 @@ class Snapshots:
         where the snapshot is damaged."""
         folder = self.check(manifest)
         context = data.Context(folder, "", self._local_cloud, StackSecrets(keyring, manifest.secrets))
+        found = [pair for pair in data.stores(state, self._host) if pair[1].resource.urn in manifest.stores]
+
+        def load(kind: data.Kind, store: data.Store) -> None:
+            with told(f"{kind.word} {store.resource.id}"):
+                kind.load(store, context, manifest.stores[store.resource.urn])
+
         # Databases check their copies themselves, so they come first: where one is damaged, nothing else has changed.
-        found = sorted(data.stores(state, self._host), key=lambda pair: pair[0].word != "database")
-        for kind, store in found:
-            facts = manifest.stores.get(store.resource.urn)
-            if facts is None:
-                continue
-            progress(f"{kind.word} {store.resource.urn.rpartition('::')[2]}")
+        for databases in (True, False):
             try:
-                with told(f"{kind.word} {store.resource.id}"):
-                    kind.load(store, context, facts)
+                _all_at_once(load, [pair for pair in found if (pair[0].word == "database") is databases], progress)
             except OperationFailed as error:
                 raise OperationFailed(f"snapshot {manifest.label}: {error}{self._others(manifest)}") from error
 
+    def remove(self, label: str) -> None:
+        """Remove a snapshot, if it is there, damaged or not."""
+        self._drop(self.folder / check_label(label))
+
     def remove_all(self) -> None:
         """Remove every snapshot, the copies of databases included."""
-        for manifest in self.all():
-            self._drop(self.folder / manifest.label, manifest.stores)
+        for folder in self._places():
+            self._drop(folder)
         self.drop_drafts(timedelta())
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -148,11 +174,13 @@ class Snapshots:
         for path in self.folder.glob(".*"):
             with suppress(FileNotFoundError):
                 if now().timestamp() - path.stat().st_mtime >= older.total_seconds():
-                    copies = [file.stem for file in path.glob("*.database")]
-                    self._drop(path, {copy: {"kind": "database", "copy": copy} for copy in copies})
+                    self._drop(path)
+
+    def _places(self) -> list[Path]:
+        return [path.parent for path in self.folder.glob(f"*/{MANIFEST}") if not path.parent.name.startswith(".")]
 
     def _manifest(
-        self, label: str, state: State, draft: Path, stores: dict[str, dict[str, Any]], sealer: StackSecrets
+        self, label: str, state: State, draft: Path, stores: dict[str, dict[str, Any]], expires: str, sealer: StackSecrets
     ) -> Manifest:
         for path in draft.rglob("*"):
             path.chmod(0o700 if path.is_dir() else 0o600)
@@ -166,6 +194,7 @@ class Snapshots:
             parameters=state.metadata.parameter_version,
             release=_release(state),
             bytes=size,
+            environment=environment_of(state, expires),
             secrets=sealer.state if any("sealed" in facts for facts in stores.values()) else {},
             stores=stores,
             files=files,
@@ -173,27 +202,45 @@ class Snapshots:
 
     def _put_in_place(self, draft: Path, label: str) -> None:
         target = self.folder / label
-        older = None
-        with suppress(BadInput):
-            older = self.get(label)
         if target.exists():
             aside = self.folder / f".{label}.old-{secrets.token_hex(4)}"
             target.rename(aside)
             draft.rename(target)
-            self._drop(aside, older.stores if older else {})
+            self._drop(aside)
         else:
             draft.rename(target)
 
-    def _drop(self, folder: Path, stores: dict[str, dict[str, Any]]) -> None:
-        for facts in stores.values():
-            if facts["kind"] == "database":
-                with suppress(OperationFailed, OSError):
-                    self._local_cloud.drop_database_copy(facts["copy"])
+    def _drop(self, folder: Path) -> None:
+        """Remove a folder of ours and the copies of databases that it tells of."""
+        for file in folder.glob(f"*{data.COPY_SUFFIX}"):
+            with suppress(OperationFailed, OSError):
+                self._local_cloud.drop_database_copy(file.stem)
         shutil.rmtree(folder, ignore_errors=True)
 
     def _others(self, manifest: Manifest) -> str:
         older = [other.label for other in self.all() if other.taken <= manifest.taken and other.label != manifest.label]
         return f"; there is an older one: isostack play restore {older[-1]}" if older else "; there is no older one"
+
+
+def _all_at_once(
+    act: Callable[[data.Kind, data.Store], None], found: list[tuple[data.Kind, data.Store]], progress: Callable[[str], None]
+) -> None:
+    """Act on stores, several at a time; all have ended when the first problem is raised."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        running = []
+        for kind, store in found:
+            progress(f"{kind.word} {store.resource.urn.rpartition('::')[2]}")
+            running.append(pool.submit(act, kind, store))
+    for one in running:
+        one.result()
+
+
+def environment_of(state: State, expires: str) -> str:
+    """A digest of a stack's resources, whatever their tags say of the end of their time. Secrets are no part of it."""
+    from isostack.display import presentable
+
+    seen = [[r.urn, r.type, r.id, r.delete, presentable(r.inputs)] for r in state.resources]
+    return hashlib.sha256(json.dumps(seen, sort_keys=True).replace(expires, "").encode()).hexdigest()
 
 
 @contextmanager
@@ -212,6 +259,21 @@ def check_label(label: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]{0,63}", label, re.ASCII):
         raise BadInput(f"{label!r} is no label; use letters, digits, dots, hyphens and underscores, at most 64")
     return label
+
+
+def _written(facts: dict[str, Any]) -> bytes:
+    """A manifest's text, which ends in a digest of all before it."""
+    text = json.dumps(facts, indent=1)
+    return f"{text}\n{hashlib.sha256(text.encode()).hexdigest()}\n".encode()
+
+
+def _read(folder: Path) -> Manifest | None:
+    """A snapshot's manifest, if it is what was written."""
+    with suppress(OSError, ValueError, TypeError):
+        written = (folder / MANIFEST).read_bytes()
+        facts = json.loads(written.decode().rpartition("}")[0] + "}")
+        return Manifest(**facts) if _written(facts) == written and facts["label"] == folder.name else None
+    return None
 
 
 def _release(state: State) -> str:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from isostack.playground.lifecycle import Playgrounds
 
 AT_ONCE = 16
+DOWN_AT_ONCE = 4
 # What a program says so that a thing may be destroyed; an orphan has no program any more.
 _DISPOSABLE = {
     "deletionWindowInDays": 7,
@@ -82,24 +83,33 @@ def only_one(folder: Path) -> Iterator[None]:
 
 
 def end_expired(playgrounds: Playgrounds, sink: Sink) -> Swept:
-    """Take down every playground that has expired, after a snapshot; one that cannot be is named, and the others go on."""
+    """Take down every playground that has expired, several at once, after a snapshot; one that cannot be is named, and the
+    others go on."""
     swept = Swept()
-    for record in _expired(playgrounds):
-        sink(Phase(f"taking down {record.name}"))
-        try:
-            if playgrounds.records.get(record.name) is None:
-                playgrounds.records.keep(record)
-            result, kept = playgrounds.down(record.name, sink)
-        except IsostackError as error:
-            swept.blocked.append(f"playground {record.name}: {error}")
-            continue
-        if result is not None and result.result != "succeeded":
-            reasons = [diagnostic.message for diagnostic in result.diagnostics if diagnostic.severity == "error"]
-            swept.blocked.append(f"playground {record.name}: {reasons[0] if reasons else 'it was not removed'}")
-            continue
-        removed = result.changes.delete if result else 0
-        swept.ended.append({"name": record.name, "resources": removed, "snapshot": kept.label if kept else None})
+    pool = ThreadPoolExecutor(DOWN_AT_ONCE)
+    try:
+        for ended, blocked in pool.map(lambda record: _end(playgrounds, record, sink), _expired(playgrounds)):
+            swept.ended += ended
+            swept.blocked += blocked
+    finally:
+        pool.shutdown(cancel_futures=True)
     return swept
+
+
+def _end(playgrounds: Playgrounds, record: Record, sink: Sink) -> tuple[list[dict[str, Any]], list[str]]:
+    """What was ended, and what is in the way, of one playground."""
+    sink(Phase(f"taking down {record.name}"))
+    try:
+        if playgrounds.records.get(record.name) is None:
+            playgrounds.records.keep(record)
+        result, kept = playgrounds.down(record.name, sink)
+    except IsostackError as error:
+        return [], [f"playground {record.name}: {error}"]
+    if result is not None and result.result != "succeeded":
+        reasons = [diagnostic.message for diagnostic in result.diagnostics if diagnostic.severity == "error"]
+        return [], [f"playground {record.name}: {reasons[0] if reasons else 'it was not removed'}"]
+    removed = result.changes.delete if result else 0
+    return [{"name": record.name, "resources": removed, "snapshot": kept.label if kept else None}], []
 
 
 def drop_drafts(playgrounds: Playgrounds) -> None:
@@ -109,7 +119,7 @@ def drop_drafts(playgrounds: Playgrounds) -> None:
 
 
 def _expired(playgrounds: Playgrounds) -> list[Record]:
-    """The records of what has expired; of a stack without one, as its resources' tags tell."""
+    """The records of what has expired; of a stack without one, as its tags tell."""
     project, known = playgrounds.project.name, {record.name: record for record in playgrounds.records.all()}
     for owner, stack in playgrounds.store.stacks():
         name = stack.removeprefix(names.PREFIX)
@@ -128,12 +138,14 @@ def _is_over(record: Record) -> bool:
 
 
 def _tags(playgrounds: Playgrounds, stack: str) -> dict[str, str]:
+    """The stack's own tags, or where it has none, those of its resources."""
     try:
-        resources = playgrounds.store.load(playgrounds.project.name, stack).snapshot.resources
+        snapshot = playgrounds.store.load(playgrounds.project.name, stack).snapshot
     except BadInput:
         return {}
-    all_tags = (plain(resource.outputs.get("tagsAll")) for resource in resources)
-    return next((dict(tags) for tags in all_tags if isinstance(tags, dict) and listings.TAG in tags), {})
+    all_tags = (plain(resource.outputs.get("tagsAll")) for resource in snapshot.resources)
+    of_resources = next((dict(tags) for tags in all_tags if isinstance(tags, dict) and listings.TAG in tags), {})
+    return snapshot.metadata.tags or of_resources
 
 
 # -- what no state knows ------------------------------------------------------------------------------------------------
@@ -180,7 +192,7 @@ def orphans(playgrounds: Playgrounds, name: str | None = None) -> Orphans:
     found: dict[tuple[str, str, str], Found] = {}
     accounts: set[str] = set()
     for account, region in sorted(_places(playgrounds, known)):
-        cloud = Cloud(playgrounds.host.endpoint(), region, account)
+        cloud = playgrounds.host.cloud(region, account)
         survey = listings.survey(cloud, known.at(cloud), called, everywhere=account not in accounts)
         accounts.add(account)
         result.unseen += survey.unseen

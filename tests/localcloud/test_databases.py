@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ import pytest
 
 from isostack.errors import OperationFailed
 from isostack.localcloud.client import Cloud
-from isostack.localcloud.database_server import DatabaseServers, available
+from isostack.localcloud.database_copies import DatabaseCopies
+from isostack.localcloud.database_server import DatabaseError, DatabaseServers, available, free_port
 from isostack.localcloud.server import LocalCloud
 
 pytestmark = pytest.mark.skipif(bool(available()), reason=f"no PostgreSQL here: {available()}")
@@ -238,13 +240,48 @@ def test_a_damaged_copy_is_refused_and_the_database_stays_as_it_is(rds: Rds) -> 
     name, copy = rds.create(), f"k{uuid.uuid4().hex[:8]}"
     rds.sql(name, "create table goods as select 1 as price")
     digest, _ = rds.cloud.keep_database(rds.describe(name)["DBInstanceArn"], copy)
-    file = DatabaseServers(rds.cloud.home)._kept(copy) / "global" / "pg_control"
+    file = DatabaseCopies(DatabaseServers(rds.cloud.home)).kept(copy) / "global" / "pg_control"
     data = bytearray(file.read_bytes())
     data[20] ^= 1
     file.write_bytes(data)
     with pytest.raises(OperationFailed, match="damaged"):
         rds.cloud.bring_database_back(rds.describe(name)["DBInstanceArn"], copy, digest)
     assert rds.sql(name, "select price from goods") == "1"
+
+
+def test_a_copy_that_lies_ready_is_only_renamed_and_one_that_was_damaged_since_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers, port = DatabaseServers(tmp_path), free_port()
+    copies = DatabaseCopies(servers)
+    try:
+        servers.create("one", port, "keeper", "word", "shop")
+        servers.execute("one", "create table goods as select 1 as price")
+        digest, _ = copies.keep("one", "kept")
+        servers.execute("one", "drop table goods")
+        wait_for_ready(copies, "one", "kept")
+        with monkeypatch.context() as patched:
+            patched.setattr(servers, "copy", lambda *_: pytest.fail("there is one already"))
+            copies.bring_back("one", port, "kept", digest, "keeper", "word")
+        assert servers.execute("one", "select price from goods") == "1"
+        wait_for_ready(copies, "one", "kept")
+        file = copies.kept("kept") / "global" / "pg_control"
+        content = file.read_bytes()
+        file.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+        with pytest.raises(DatabaseError, match="damaged"):
+            copies.bring_back("one", port, "kept", digest, "keeper", "word")
+        assert servers.execute("one", "select price from goods") == "1"
+    finally:
+        copies.leave("one")
+        servers.clear()
+        copies.drop("kept")
+
+
+def wait_for_ready(copies: DatabaseCopies, name: str, copy: str) -> None:
+    deadline = time.monotonic() + 60
+    while copies._of(name).copy != copy:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_copy_that_was_dropped_cannot_be_brought_back(rds: Rds) -> None:

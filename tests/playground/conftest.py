@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from isostack.engine.project import load_project
+from isostack.engine.secrets import Keyring
 from isostack.engine.store import Store
 from isostack.localcloud.client import DEFAULT_ACCOUNT, Cloud
 from isostack.localcloud.database_server import DatabaseServers, available
@@ -53,6 +54,7 @@ table = aws.dynamodb.Table(
 )
 url = pulumi.Output.concat("postgresql://keeper:", password.result, "@", database.endpoint, "/shop")
 pulumi.export("service_environment", pulumi.Output.secret({"DATABASE_URL": url, "BUCKET": bucket.id, "QUEUE_URL": queue.url}))
+pulumi.export("database", database.identifier)
 pulumi.export("secret", secret.id)
 pulumi.export("parameter", parameter.name)
 pulumi.export("table", table.name)
@@ -98,22 +100,27 @@ class Yard:
         self.home = folder / "home"
         self.local_cloud = LocalCloud(self.home)
         self.psql = DatabaseServers(self.home)._bin / "psql"
+        self._keyring = Keyring(self.home)
+        self._clouds: dict[str, Cloud] = {}
 
     @property
     def playgrounds(self) -> Playgrounds:
-        """As a new command would have them."""
-        return Playgrounds(load_project(self.root), Store(self.home), LocalCloud(self.home))
+        """As a new command would have them, but for the key, which takes a while to derive."""
+        return Playgrounds(load_project(self.root), Store(self.home, self._keyring), LocalCloud(self.home))
 
     def outputs(self, name: str) -> dict[str, Any]:
         from isostack.engine.deployment import STACK_TYPE
         from isostack.engine.values import plain
 
-        snapshot = Store(self.home).load("small", f"play-{name}").snapshot
+        snapshot = Store(self.home, self._keyring).load("small", f"play-{name}").snapshot
         found: dict[str, Any] = next(plain(r.outputs) for r in snapshot.resources if r.type == STACK_TYPE)
         return found
 
     def client(self, service: str) -> Any:
-        return Cloud(self.local_cloud.ensure().url, "eu-west-1", self.account).client(service)
+        identity = self.local_cloud.identity()
+        if identity not in self._clouds:
+            self._clouds[identity] = Cloud(self.local_cloud.ensure().url, "eu-west-1", self.account)
+        return self._clouds[identity].client(service)
 
     def sql(self, name: str, statement: str) -> str:
         return self.query(self.playgrounds.environment(name)["DATABASE_URL"], statement)
@@ -130,7 +137,7 @@ class Yard:
         return done.stdout.strip()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
     if available():
         pytest.skip(f"no PostgreSQL here: {available()}")
@@ -141,10 +148,8 @@ def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
 
 @pytest.fixture
 def own_yard(tmp_path: Path) -> Iterator[Yard]:
-    """One that the test may break."""
-    if available():
-        pytest.skip(f"no PostgreSQL here: {available()}")
-    yard = Yard(tmp_path)
+    """One that the test may break, without a database."""
+    yard = Yard(tmp_path, LIGHT)
     yield yard
     yard.local_cloud.stop()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -62,22 +64,24 @@ class Filled:
         self.content = content(yard, name)
         self.resources = self._resources()
 
-    def comes_back(self) -> None:
-        """Reset, and see that all is as it was."""
+    def comes_back(self) -> str:
+        """Reset, and see that all is as it was; gives the snapshot that it came from."""
         manifest, result = self.yard.playgrounds.reset(self.name, quiet)
         assert result.result == "succeeded", result.diagnostics
         assert manifest
         assert content(self.yard, self.name) == self.content
         assert self._resources() == self.resources
+        assert sweep.orphans(self.yard.playgrounds, self.name) == sweep.Orphans()
+        return manifest.label
 
     def _resources(self) -> dict[str, int]:
         """Of this playground; a yard may have others."""
         tagging = self.yard.client("resourcegroupstaggingapi")
         wanted: Any = [{"Key": "playground", "Values": [self.name]}]
         found: dict[str, int] = {}
-        for resource in tagging.get_resources(TagFilters=wanted)["ResourceTagMappingList"]:
-            service = resource["ResourceARN"].split(":")[2]
-            if ":snapshot:rds:" not in resource["ResourceARN"]:  # RDS's own
+        for tagged in tagging.get_resources(TagFilters=wanted)["ResourceTagMappingList"]:
+            service = tagged["ResourceARN"].split(":")[2]
+            if ":snapshot:rds:" not in tagged["ResourceARN"]:  # RDS's own
                 found[service] = found.get(service, 0) + 1
         return found
 
@@ -99,10 +103,17 @@ def done(type_: str) -> Callable[[Event], bool]:
     return lambda event: isinstance(event, StepDone) and type_ in event.urn
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def filled(yard: Yard) -> Filled:
     """One for all: every test leaves it as it found it, or has failed."""
     return Filled(yard, "ana")
+
+
+def works(yard: Yard, name: str) -> bool:
+    """Whether something can be put into a light playground and is there."""
+    dynamodb, table = yard.client("dynamodb"), yard.outputs(name)["table"]
+    dynamodb.put_item(TableName=table, Item={"id": {"S": "works"}})
+    return bool(dynamodb.scan(TableName=table)["Count"] == 1)
 
 
 def test_the_cloud_dies_during_up(own_yard: Yard) -> None:
@@ -110,19 +121,9 @@ def test_the_cloud_dies_during_up(own_yard: Yard) -> None:
     assert result.result == "failed"
     manifest, result = own_yard.playgrounds.reset("ana", quiet)
     assert (manifest, result.result) == (None, "succeeded")
-    fill(own_yard, "ana", "works")
-    assert content(own_yard, "ana")["goods"] == "works"
-
-
-def test_the_cloud_dies_during_down(own_yard: Yard) -> None:
-    yard, filled = own_yard, Filled(own_yard, "ana")
-    result, _ = yard.playgrounds.down("ana", kill_cloud_at(yard, done("Table::carts")), snapshot=True)
-    assert result is not None
-    assert result.result == "failed"
-    manifest, result = yard.playgrounds.reset("ana", quiet)
-    assert manifest is not None
-    assert (manifest.label, result.result) == ("last", "succeeded")
-    assert content(yard, "ana") == filled.content
+    assert works(own_yard, "ana")
+    own_yard.playgrounds.down("ana", quiet, snapshot=False)
+    assert own_yard.local_cloud.resources() == {}
 
 
 def test_a_command_is_killed_during_up(own_yard: Yard) -> None:
@@ -134,13 +135,37 @@ def test_a_command_is_killed_during_up(own_yard: Yard) -> None:
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
-    yard.playgrounds.reset("ana", quiet)
-    once = yard.local_cloud.resources()
-    fill(yard, "ana", "works")
-    assert content(yard, "ana")["goods"] == "works"
-    yard.local_cloud.reset()
-    yard.playgrounds.up("ana", quiet)
-    assert yard.local_cloud.resources() == once
+    _, result = yard.playgrounds.reset("ana", quiet)
+    assert result.result == "succeeded"
+    assert works(yard, "ana")
+    yard.playgrounds.down("ana", quiet, snapshot=False)
+    assert yard.local_cloud.resources() == {}
+
+
+def test_the_cloud_dies_during_down(filled: Filled) -> None:
+    yard = filled.yard
+    result, _ = yard.playgrounds.down("ana", kill_cloud_at(yard, done("Table::carts")))
+    assert result is not None
+    assert result.result == "failed"
+    assert filled.comes_back() == "last"
+    yard.playgrounds.snapshots("ana").remove("last")
+
+
+def test_a_command_is_killed_during_down(filled: Filled) -> None:
+    kill = "lambda event: 'Table::carts' in str(event) and die()"
+    dies(filled.yard, f"playgrounds.down('ana', {kill})")
+    assert filled.comes_back() == "last"
+    filled.yard.playgrounds.snapshots("ana").remove("last")
+
+
+def test_the_cloud_was_killed(filled: Filled) -> None:
+    os.kill(filled.yard.local_cloud.status().pid, signal.SIGKILL)
+    filled.comes_back()
+
+
+def test_the_cloud_was_stopped(filled: Filled) -> None:
+    filled.yard.local_cloud.stop()
+    filled.comes_back()
 
 
 def test_the_cloud_dies_during_a_restore(filled: Filled) -> None:
@@ -166,18 +191,43 @@ def test_what_was_changed_by_hand_is_as_the_program_says(filled: Filled) -> None
     assert attributes["VisibilityTimeout"] == "30"
 
 
+@pytest.mark.parametrize("damage", ["truncated", "deleted", "newer", "all of it gone"])
+def test_a_state_that_cannot_be_used(filled: Filled, damage: str) -> None:
+    folder = filled.yard.playgrounds.store.folder("small", "play-ana")
+    file = folder / "state.json"
+    text = file.read_text()
+    if damage == "deleted":
+        file.unlink()
+    elif damage == "all of it gone":
+        for path in folder.glob("state*"):
+            path.unlink()
+    else:
+        file.write_text(text[: len(text) // 2] if damage == "truncated" else json.dumps({**json.loads(text), "version": 99}))
+    filled.comes_back()
+
+
+def test_what_was_deleted_by_hand_is_there_again(filled: Filled) -> None:
+    yard = filled.yard
+    yard.client("sqs").delete_queue(QueueUrl=yard.playgrounds.environment("ana")["QUEUE_URL"])
+    yard.client("dynamodb").delete_table(TableName=yard.outputs("ana")["table"])
+    filled.comes_back()
+
+
 # -- the database -------------------------------------------------------------------------------------------------------
 
 
 def postmaster(yard: Yard) -> Path:
-    """The file with the process number of the yard's only server, in its data directory."""
-    return next(DatabaseServers(yard.home).folder.glob("servers/*/data/postmaster.pid"))
+    """The file with the process number of Ana's server, in its data directory."""
+    instance = yard.outputs("ana")["database"]
+    return next(DatabaseServers(yard.home).folder.glob(f"servers/{instance}-????????/data/postmaster.pid"))
 
 
-def test_a_database_server_that_was_killed_runs_again_when_its_instance_is_asked_for(filled: Filled) -> None:
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_database_server_that_was_killed_runs_again_when_its_instance_is_asked_for(filled: Filled, asked: bool) -> None:
     os.kill(int(postmaster(filled.yard).read_text().split()[0]), signal.SIGKILL)
-    filled.yard.client("rds").describe_db_instances()
-    assert filled.yard.sql("ana", "select mark from goods") == "kept"
+    if asked:
+        filled.yard.client("rds").describe_db_instances()
+        assert filled.yard.sql("ana", "select mark from goods") == "kept"
     filled.comes_back()
 
 
@@ -216,6 +266,49 @@ def test_a_disk_that_is_full_leaves_no_half_a_snapshot(filled: Filled, monkeypat
     assert (sorted(folder.iterdir()), sorted(copies.iterdir())) == before
     assert [manifest.label for manifest in yard.playgrounds.snapshots("ana").all()] == ["good"]
     filled.comes_back()
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="a running process's limits can be set on Linux only")
+def test_a_database_that_finds_no_room_for_its_copy_leaves_no_half_a_snapshot(filled: Filled) -> None:
+    yard = filled.yard
+    folder = DatabaseServers(yard.home).folder
+    places = yard.playgrounds.records.of("ana") / "snapshots", folder.with_name("databases-kept"), folder / "snapshots"
+    before = [sorted(place.glob("*")) for place in places]
+    pid = yard.local_cloud.status().pid
+    limits = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (100_000, limits[1]))  # of what its children write
+    try:
+        with pytest.raises(OperationFailed, match="pg_basebackup"):
+            yard.playgrounds.take("ana", "another", quiet)
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+    assert [sorted(place.glob("*")) for place in places] == before
+    filled.comes_back()
+
+
+@pytest.mark.parametrize("kind", ["a file", "the state", "the manifest", "the database"])
+def test_a_snapshot_with_a_flipped_byte_is_refused_and_the_older_one_offered_and_taken(filled: Filled, kind: str) -> None:
+    yard = filled.yard
+    manifest = yard.playgrounds.take("ana", "newer", quiet)
+    fill(yard, "ana", "later")
+    later = content(yard, "ana")
+    folder = yard.playgrounds.records.of("ana") / "snapshots" / "newer"
+    copy = next(facts["copy"] for facts in manifest.stores.values() if facts["kind"] == "database")
+    file = {
+        "a file": next(path for path in folder.glob("bucket-*/*") if path.name != "versions.json"),
+        "the state": folder / "state.json",
+        "the manifest": folder / "manifest.json",
+        "the database": DatabaseServers(yard.home).folder.with_name("databases-kept") / copy / "global" / "pg_control",
+    }[kind]
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    for label in ("newer", None):
+        with pytest.raises(OperationFailed, match=r"newer.*damaged.*play restore good"):
+            yard.playgrounds.restore("ana", label, quiet)
+    assert content(yard, "ana") == later
+    assert filled.comes_back() == "good"
+    yard.playgrounds.snapshots("ana").remove("newer")
 
 
 def test_a_snapshot_that_is_killed_is_none_and_what_it_left_is_swept(filled: Filled) -> None:

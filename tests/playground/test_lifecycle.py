@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from isostack.errors import BadInput, OperationFailed
+from isostack.engine import run
+from isostack.errors import BadInput
+from isostack.localcloud.database_server import DatabaseServers
 from isostack.playground.records import Record
 from tests.playground.conftest import Yard
 from tests.playground.content import content, fill, quiet
@@ -28,90 +28,52 @@ def test_what_was_changed_after_a_snapshot_is_as_before_when_it_is_restored(yard
     yard.playgrounds.down("changed", quiet, snapshot=False)
 
 
-def test_down_leaves_nothing_and_up_from_its_snapshot_brings_everything_back(own_yard: Yard) -> None:
-    yard = own_yard
-    yard.playgrounds.up("ana", quiet)
-    fill(yard, "ana", "kept")
-    before = content(yard, "ana")
-    result, kept = yard.playgrounds.down("ana", quiet)
+def test_down_leaves_nothing_and_up_from_its_snapshot_brings_everything_back(yard: Yard) -> None:
+    yard.local_cloud.ensure()
+    servers = DatabaseServers(yard.home).folder / "servers"
+    resources, running = yard.local_cloud.resources(), _names_in(servers)
+    yard.playgrounds.up("gone", quiet)
+    fill(yard, "gone", "kept")
+    before = content(yard, "gone")
+    result, kept = yard.playgrounds.down("gone", quiet)
     assert result is not None
     assert result.result == "succeeded"
     assert kept is not None
-    assert yard.local_cloud.resources() == {}
-    assert yard.playgrounds.records.all() == []
-    assert yard.playgrounds.store.stacks() == []
+    assert (yard.local_cloud.resources(), _names_in(servers)) == (resources, running)
+    assert yard.playgrounds.records.get("gone") is None
+    assert _names_in(yard.playgrounds.store.folder("small", "play-gone")) == {"fence"}  # which keeps older runs out
     tombstone = list(yard.playgrounds.records.tombstones())[-1]
-    assert tombstone["bring_back"] == "isostack play up ana --from last"
-    yard.playgrounds.up("ana", quiet, label="last")
-    assert content(yard, "ana") == before
+    assert (tombstone["name"], tombstone["resources"]) == ("gone", result.changes.delete)
+    assert tombstone["bring_back"] == "isostack play up gone --from last"
+    yard.playgrounds.up("gone", quiet, label="last")
+    assert content(yard, "gone") == before
+    yard.playgrounds.down("gone", quiet, snapshot=False)
+    assert not yard.playgrounds.records.of("gone").exists()
 
 
-def test_a_snapshot_outlives_the_local_cloud(own_yard: Yard) -> None:
-    yard = own_yard
-    yard.playgrounds.up("ana", quiet)
-    fill(yard, "ana", "kept")
-    before = content(yard, "ana")
-    yard.playgrounds.take("ana", "good", quiet)
-    yard.local_cloud.stop()
-    manifest, result = yard.playgrounds.reset("ana", quiet)
-    assert (manifest and manifest.label, result.result) == ("good", "succeeded")
-    assert content(yard, "ana") == before
+def _names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
-def test_a_local_cloud_that_was_killed_is_no_reason_not_to_come_back(own_yard: Yard) -> None:
-    yard = own_yard
-    yard.playgrounds.up("ana", quiet)
-    fill(yard, "ana", "kept")
-    before = content(yard, "ana")
-    yard.playgrounds.take("ana", "good", quiet)
-    os.kill(yard.local_cloud.status().pid, signal.SIGKILL)
-    yard.playgrounds.reset("ana", quiet)
-    assert content(yard, "ana") == before
-
-
-@pytest.mark.parametrize("damage", ["truncated", "deleted", "newer"])
-def test_a_state_that_cannot_be_used_is_put_aside_and_the_playground_comes_back(own_yard: Yard, damage: str) -> None:
-    yard = own_yard
-    yard.playgrounds.up("ana", quiet)
-    fill(yard, "ana", "kept")
-    before = content(yard, "ana")
-    yard.playgrounds.take("ana", "good", quiet)
-    file = yard.playgrounds.store.folder("small", "play-ana") / "state.json"
-    text = file.read_text()
-    if damage == "deleted":
-        file.unlink()
-    else:
-        file.write_text(text[: len(text) // 2] if damage == "truncated" else json.dumps({**json.loads(text), "version": 99}))
-    _, result = yard.playgrounds.reset("ana", quiet)
-    assert result.result == "succeeded"
-    assert content(yard, "ana") == before
-
-
-def test_a_resource_that_was_deleted_behind_our_back_comes_back_with_its_content(own_yard: Yard) -> None:
-    yard = own_yard
-    yard.playgrounds.up("ana", quiet)
-    fill(yard, "ana", "kept")
-    before = content(yard, "ana")
-    yard.playgrounds.take("ana", "good", quiet)
-    yard.client("sqs").delete_queue(QueueUrl=yard.playgrounds.environment("ana")["QUEUE_URL"])
-    yard.client("dynamodb").delete_table(TableName=yard.outputs("ana")["table"])
-    yard.playgrounds.reset("ana", quiet)
-    assert content(yard, "ana") == before
-
-
-def test_a_snapshot_with_a_flipped_byte_is_refused_and_the_older_one_offered(yard: Yard) -> None:
-    yard.playgrounds.up("flipped", quiet)
-    fill(yard, "flipped", "one")
-    yard.playgrounds.take("flipped", "older", quiet)
-    yard.playgrounds.take("flipped", "newer", quiet)
-    folder = yard.playgrounds.records.of("flipped") / "snapshots" / "newer"
-    file = next(path for path in folder.rglob("*") if path.is_file() and path.parent.name.startswith("bucket-"))
-    data = bytearray(file.read_bytes())
-    data[0] ^= 1
-    file.write_bytes(data)
-    with pytest.raises(OperationFailed, match=r"newer is damaged.*play restore older"):
-        yard.playgrounds.restore("flipped", "newer", quiet)
-    yard.playgrounds.down("flipped", quiet, snapshot=False)
+def test_an_environment_that_is_as_the_snapshot_has_it_is_not_made_again(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    yard.playgrounds.up("same", quiet)
+    yard.playgrounds.take("same", "good", quiet)
+    yard.playgrounds.extend("same", "2h", quiet)  # other tags
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "up", lambda *_: pytest.fail("the program was run"))
+        _, result = yard.playgrounds.restore("same", "good", quiet)
+    assert (result.result, result.changes.changes) == ("succeeded", 0)
+    assert result.changes.same == yard.playgrounds.up("same", quiet)[1].changes.same
+    program = yard.root / "__main__.py"
+    text = program.read_text()
+    try:
+        program.write_text(text.replace('"jobs"', '"jobs", visibility_timeout_seconds=77'))
+        yard.playgrounds.up("same", quiet)
+    finally:
+        program.write_text(text)
+    _, result = yard.playgrounds.restore("same", "good", quiet)
+    assert (result.result, result.changes.update) == ("succeeded", 1)
+    yard.playgrounds.down("same", quiet, snapshot=False)
 
 
 def test_two_playgrounds_live_beside_each_other(yard: Yard) -> None:
@@ -132,12 +94,14 @@ def test_a_second_up_keeps_the_expiry_and_changes_nothing(yard: Yard) -> None:
     yard.playgrounds.down("again", quiet, snapshot=False)
 
 
-def test_extending_shows_in_the_tags_of_the_resources(yard: Yard) -> None:
+def test_extending_shows_in_the_tags_of_the_resources_and_of_the_stack(yard: Yard) -> None:
     yard.playgrounds.up("longer", quiet, "1h")
     record, _ = yard.playgrounds.extend("longer", "10h", quiet)
     assert timedelta(hours=9) < record.remaining <= timedelta(hours=10)
     tags = yard.client("sqs").list_queue_tags(QueueUrl=yard.playgrounds.environment("longer")["QUEUE_URL"])["Tags"]
     assert tags["expires"] == record.expires
+    stack = yard.playgrounds.store.load("small", "play-longer").snapshot.metadata
+    assert stack.tags == {"playground": "longer", "owner": record.owner, "expires": record.expires}
     yard.playgrounds.down("longer", quiet, snapshot=False)
 
 

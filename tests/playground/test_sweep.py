@@ -18,7 +18,7 @@ from isostack.playground import listings, sweep
 from isostack.playground.lifecycle import Playgrounds
 from tests.command_line import CommandLine
 from tests.playground.conftest import Yard
-from tests.playground.content import content, fill, quiet
+from tests.playground.content import quiet
 
 LONG_AGO = "2020-01-01T08:00:00+00:00"
 HERE = Path(__file__).parent.parent.parent
@@ -151,19 +151,6 @@ def test_what_a_state_that_cannot_be_read_may_know_is_left_and_the_reset_named(l
     assert sweep.orphans(light.playgrounds).unseen == []
     light.playgrounds.down("torn", quiet, snapshot=False)
     assert light.local_cloud.resources() == {}
-
-
-def test_after_a_reset_without_the_old_state_there_is_one_of_everything(own_yard: Yard) -> None:
-    yard = own_yard
-    yard.playgrounds.up("ana", quiet)
-    fill(yard, "ana", "kept")
-    yard.playgrounds.take("ana", "good", quiet)
-    before, once = content(yard, "ana"), yard.local_cloud.resources()
-    for file in yard.playgrounds.store.folder("small", "play-ana").glob("state*"):
-        file.unlink()
-    yard.playgrounds.reset("ana", quiet)
-    assert yard.local_cloud.resources() == once
-    assert content(yard, "ana") == before
 
 
 def test_a_whole_environment_that_no_state_knows_goes_without_a_trace(tmp_path: Path) -> None:

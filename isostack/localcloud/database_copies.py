@@ -1,0 +1,138 @@
+"""Copies of real databases that outlive the local cloud: kept under a digest, and put back by renaming.
+
+Runs inside the local cloud's process. Beside each server lies a second copy of what it was last kept as, or last given back,
+which is made in the background and checked by its digest; it takes the place of the server's content at any size in the same
+time. Where it is not there yet, or a file of it or of the kept copy is another than when it was checked, the copy is made and
+checked on the spot. Whose database it is, is :mod:`isostack.localcloud.databases`'s.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import shutil
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from isostack.localcloud.database_server import DatabaseError, DatabaseServers
+
+_READY_AFTER_SECONDS = 1.5
+"""So long a server must be left alone until a copy is made ready: a playground that goes down needs none."""
+
+Signature = tuple[tuple[str, int, int, int, int], ...]
+
+
+@dataclass
+class _Ready:
+    """What lies ready beside a server: of which copy, and how the files of both looked when it was checked."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    timer: threading.Timer | None = None
+    copy: str = ""
+    looks: tuple[Signature, Signature] = ((), ())
+
+
+class DatabaseCopies:
+    """The kept copies of one local cloud. Methods raise :class:`DatabaseError`; calls may come from several threads."""
+
+    def __init__(self, servers: DatabaseServers) -> None:
+        self._servers = servers
+        self._ready: dict[str, _Ready] = {}
+
+    def kept(self, copy: str) -> Path:
+        """The folder of a copy, which need not exist."""
+        return self._servers.folder.with_name("databases-kept") / copy
+
+    def keep(self, name: str, copy: str) -> tuple[str, int]:
+        """Copy the server's content to where neither a reset nor a stop removes it; gives its digest and its bytes."""
+        self._servers.take_snapshot(name, copy)
+        target = self.kept(copy)
+        self._servers.make(target.parent)
+        shutil.rmtree(target, ignore_errors=True)
+        self._servers.snapshot_folder(copy).rename(target)
+        digest, size = _digest(target)
+        self._make_ready_later(name, copy, digest)
+        return digest, size
+
+    def bring_back(self, name: str, port: int, copy: str, digest: str, username: str, password: str) -> None:
+        """Put a kept copy in the place of the server's content, on the same port and for the same role and password."""
+        beside = self._of(name)
+        aside = self._servers.folder_of(name) / f"old-{secrets.token_hex(4)}"
+        with beside.lock:
+            if not self._is_ready(name, copy, beside):
+                self._make_ready(name, copy, digest, beside)
+            beside.copy = ""
+            self._servers.exchange(name, port, self._place(name), aside)
+            self._servers.set_password(name, username, password)
+        self._make_ready_later(name, copy, digest, aside)
+
+    def drop(self, copy: str) -> None:
+        """Remove a copy, if it is there."""
+        shutil.rmtree(self.kept(copy), ignore_errors=True)
+
+    def leave(self, name: str) -> None:
+        """Make nothing ready any more for a server that goes."""
+        beside = self._of(name)
+        if beside.timer:
+            beside.timer.cancel()
+        with beside.lock:
+            self._ready.pop(name, None)
+            shutil.rmtree(self._place(name), ignore_errors=True)
+
+    # -- the copy that lies ready -------------------------------------------------------------------------------------
+
+    def _of(self, name: str) -> _Ready:
+        return self._ready.setdefault(name, _Ready())
+
+    def _place(self, name: str) -> Path:
+        return self._servers.folder / "ready" / name
+
+    def _is_ready(self, name: str, copy: str, beside: _Ready) -> bool:
+        """Whether it lies there as it was checked, and so does what it is a copy of."""
+        return beside.copy == copy and beside.looks == (_signature(self.kept(copy)), _signature(self._place(name)))
+
+    def _make_ready(self, name: str, copy: str, digest: str, beside: _Ready) -> None:
+        source, place = self.kept(copy), self._place(name)
+        if not source.is_dir():
+            raise DatabaseError(f"the copy {copy} is not there any more")
+        beside.copy, original = "", _signature(source)
+        self._servers.copy(source, place)
+        if _digest(place)[0] != digest:
+            shutil.rmtree(place, ignore_errors=True)
+            raise DatabaseError(f"the copy {copy} is damaged: its content is not what was kept")
+        beside.copy, beside.looks = copy, (original, _signature(place))
+
+    def _make_ready_later(self, name: str, copy: str, digest: str, aside: Path | None = None) -> None:
+        beside = self._of(name)
+
+        def make() -> None:
+            if aside:
+                shutil.rmtree(aside, ignore_errors=True)
+            with beside.lock, suppress(DatabaseError, OSError):  # whoever asks for it is told
+                if self._ready.get(name) is beside and not self._is_ready(name, copy, beside):
+                    self._make_ready(name, copy, digest, beside)
+
+        if beside.timer:
+            beside.timer.cancel()
+        beside.timer = threading.Timer(_READY_AFTER_SECONDS, make)
+        beside.timer.daemon = True
+        beside.timer.start()
+
+
+def _signature(folder: Path) -> Signature:
+    """How a folder's files look: one that was written to since looks different."""
+    seen = ((path, path.lstat()) for path in sorted(folder.rglob("*")) if not path.is_dir())
+    return tuple((str(p.relative_to(folder)), s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for p, s in seen)
+
+
+def _digest(folder: Path) -> tuple[str, int]:
+    """A digest of a folder's files, by name and content, and how many bytes they have."""
+    total, size = hashlib.sha256(), 0
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        total.update(f"{path.relative_to(folder)} {content}\n".encode())
+        size += path.stat().st_size
+    return total.hexdigest(), size
