@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pulumi
 import pytest
 from pulumi.runtime import resource
@@ -14,16 +16,22 @@ from tests.engine.harness import Thing, World
 def test_outputs_that_are_done_are_forgotten(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: dict[int, int] = {}
 
-    def make(number: int) -> None:
-        if number:
-            Thing(f"thing-{number}").arn.apply(lambda _: make(number - 1))
-        else:
-            kept[sdk_overhead.SETTLED] = sum(task.done() for task in SETTINGS.outputs)
+    def program() -> None:
+        end = asyncio.get_running_loop().create_future()
+
+        def make(number: int) -> None:
+            if number:
+                Thing(f"thing-{number}").arn.apply(lambda _: make(number - 1))
+            else:
+                kept[sdk_overhead.SETTLED] = sum(task.done() for task in SETTINGS.outputs)
+                end.set_result("the end")
+
+        make(40)
+        pulumi.export("end", end)  # the engine waits for this one while all the others are done
 
     for most in (3, 1000):
         monkeypatch.setattr(sdk_overhead, "SETTLED", most)
-        world.up_well(lambda: make(40))
-    assert len(world.cloud.names()) == 40
+        assert world.up_well(program, skip_preview=True).result.outputs == {"end": "the end"}
     assert kept[3] < kept[1000] / 2
 
 
