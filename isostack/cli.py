@@ -10,14 +10,14 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from isostack.console import Line, console, stdout_kept
 from isostack.errors import BadInput, IsostackError, Refused
 from isostack.parameters_cli import parameters_app
 from isostack.playground.account_commands import account_app
@@ -25,8 +25,6 @@ from isostack.playground.commands import play_app
 from isostack.policy.commands import policy_app
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from isostack.engine.events import Event, Result
     from isostack.engine.project import Project
     from isostack.engine.run import Options, Stack
@@ -159,11 +157,11 @@ def up(
     _operate("Updating", run.up, env, cwd, options, as_json, (policy_pack or [], policy_pack_config or []))
     if not as_json:
         where = "" if cwd == HERE else f" --cwd {cwd}"
-        _console().print(
+        advice = (
             f"next: isostack outputs {env}{where} · change something, then isostack preview {env}{where} · "
-            f"isostack destroy {env}{where}",
-            style="bright_black",
+            f"isostack destroy {env}{where}"
         )
+        console().print(Line((advice, "bright_black")))
 
 
 @app.command()
@@ -235,8 +233,7 @@ def _operate(
     if as_json:
         _operate_for_machines(operation, env, cwd, options, packs)
         return
-    console = _console()
-    display = Display(console, planning=operation.__name__ == "preview")
+    display = Display(console(), planning=operation.__name__ == "preview")
     stack = _stack(env, cwd, display, has_state=operation.__name__ in ("destroy", "refresh"))
     try:
         with display.running(f"{verb} {env} ({stack.project.name})"):
@@ -268,7 +265,7 @@ def _operate_for_machines(
     name: Any = operation.__name__
     started = time.perf_counter()
     try:
-        with _stdout_kept_for_the_document():
+        with stdout_kept():
             stack = _stack(env, cwd, lambda event: None, has_state=name in ("destroy", "refresh"))
             result = operation(stack, _judged(stack, options, packs))
         document, code = _document(result), _EXIT_CODES[result.result]
@@ -280,19 +277,6 @@ def _operate_for_machines(
     _print_json(document)
     if code:
         raise typer.Exit(code)
-
-
-@contextmanager
-def _stdout_kept_for_the_document() -> Iterator[None]:
-    """What programs that the program starts print goes to standard error meanwhile."""
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
 
 
 def _document(result: Result) -> dict[str, Any]:
@@ -346,7 +330,7 @@ def outputs(
     elif name is not None:
         print(shown(values[name], show_secrets))  # noqa: T201 - the value alone, for scripts
     else:
-        print_outputs(_console(), values, show_secrets)
+        print_outputs(console(), values, show_secrets)
 
 
 @app.command("export")
@@ -380,7 +364,7 @@ def import_state(
     if as_json:
         _print_json({"stack": env, "result": "succeeded", "resources": count})
     else:
-        _console().print(f"{env}: {count} resources imported", highlight=False)
+        console().print(f"{env}: {count} resources imported")
 
 
 @app.command()
@@ -394,10 +378,10 @@ def status(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None
     if as_json:
         _print_json({"project": project.name, "environments": rows})
     elif not rows:
-        _console().print(f"{project.name} has no environments yet; isostack up ENV makes one")
+        console().print(f"{project.name} has no environments yet; isostack up ENV makes one")
     else:
         for line in lines(rows):
-            _console().print(line, markup=False)
+            console().print(line)
 
 
 @app.command()
@@ -418,15 +402,15 @@ def parity(
     chosen = version or newest_pinned(project)
     host = OfflineHost(_local_cloud(cwd))
     if as_json:
-        with _stdout_kept_for_the_document():
+        with stdout_kept():
             proof = prove(project, chosen, host, lambda what: None)
         _print_json(proof.as_dict())
     else:
-        display = Display(_console(), planning=True)
+        display = Display(console(), planning=True)
         with display.running(f"Comparing the environments of {chosen} ({project.name})"):
             proof = prove(project, chosen, host, lambda what: display(Phase(what)) if display.lively else None)
         for line in lines(proof):
-            _console().print(line, markup=False)
+            console().print(line)
     if not proof.holds:
         raise typer.Exit(Refused.exit_code)
 
@@ -456,7 +440,7 @@ def cloud_stop(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> 
     if as_json:
         _print_json({"stopped": bool(stopped)})
     else:
-        _console().print("the local cloud is stopped" if stopped else "the local cloud was not running")
+        console().print("the local cloud is stopped" if stopped else "the local cloud was not running")
 
 
 @cloud_app.command("status")
@@ -484,15 +468,15 @@ def _show_cloud(cloud: LocalCloud, as_json: bool) -> None:
     if as_json:
         _print_json(asdict(state))
         return
-    console = _console()
+    out = console()
     if not state.running:
-        console.print("the local cloud is not running; isostack cloud start starts it")
+        out.print("the local cloud is not running; isostack cloud start starts it")
         return
-    console.print(f"local cloud   {state.endpoint}", highlight=False)
-    console.print(f"process       {state.pid}, up {_duration(state.uptime_seconds)}", highlight=False)
-    console.print(f"resources     {sum(state.resources.values())}", highlight=False)
+    out.print(f"local cloud   {state.endpoint}")
+    out.print(f"process       {state.pid}, up {_duration(state.uptime_seconds)}")
+    out.print(f"resources     {sum(state.resources.values())}")
     for service, count in sorted(state.resources.items()):
-        console.print(f"  {service:<16} {count}", highlight=False)
+        out.print(f"  {service:<16} {count}")
 
 
 def _duration(seconds: float) -> str:
@@ -502,13 +486,6 @@ def _duration(seconds: float) -> str:
 
 
 # -- what the commands stand on ----------------------------------------------------------------------------------------
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    # Bound to today's standard output: while a program runs, sys.stdout is what takes the program's lines.
-    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def _print_json(document: Any) -> None:

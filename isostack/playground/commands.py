@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from isostack.console import Console, console, stdout_kept
 from isostack.errors import BadInput, OperationFailed, Refused
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from isostack.display import Display
     from isostack.engine.events import Event, Result
     from isostack.playground.lifecycle import Playgrounds
@@ -295,7 +294,7 @@ class Work:
         from isostack.display import Display
 
         if self._as_json:
-            with _stdout_kept():
+            with stdout_kept():
                 yield
             return
         self._display = Display(self._console)
@@ -343,13 +342,11 @@ class Work:
 
     def say(self, line: str) -> None:
         if not self._as_json:
-            self._console.print(line, highlight=False, markup=False)
+            self._console.print(line)
 
 
 @contextmanager
 def working(cwd: Path, as_json: bool) -> Iterator[Work]:
-    from rich.console import Console
-
     from isostack.engine.project import load_project
     from isostack.engine.store import Store
     from isostack.localcloud.server import LocalCloud
@@ -361,25 +358,12 @@ def working(cwd: Path, as_json: bool) -> Iterator[Work]:
     chosen = os.environ.get("ISOSTACK_HOME")
     home = Path(chosen).expanduser().resolve() if chosen else project.root / ".isostack"
     playgrounds = Playgrounds(project, Store(home), LocalCloud(home))
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
-    work = Work(playgrounds, console, as_json)
+    work = Work(playgrounds, console(), as_json)
     try:
         yield work
     except Refused as refusal:
         work.refused(refusal)
     warnings(playgrounds.records.all(), lambda line: print(f"warning: {line}", file=sys.stderr))  # noqa: T201 - a message
-
-
-@contextmanager
-def _stdout_kept() -> Iterator[None]:
-    sys.stdout.flush()
-    kept = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
 
 
 def _before_and_after(arguments: Sequence[str]) -> tuple[str | None, list[str]]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from isostack.console import console, stdout_kept
 from isostack.errors import BadInput, IsostackError, Refused
 
 if TYPE_CHECKING:
@@ -104,7 +103,7 @@ def check(
     """Report every violation in an environment's state, or in a preview. Ends with 3 where one is mandatory."""
     if as_json and sarif:
         raise BadInput("policy check: --json and --sarif are two documents; ask for one of them")
-    with _stdout_kept(as_json or sarif):
+    with stdout_kept(as_json or sarif):
         stack = _stack(env, cwd)
         policies = _attached(stack.project, stack.config, policy_pack or [], policy_pack_config or [])
         violations = _of_preview(stack, policies) if preview else _of_state(stack, policies)
@@ -206,7 +205,7 @@ def _sources(stack: Stack) -> dict[str, tuple[str, int]]:
     from isostack.localcloud.provider import OfflineHost
     from isostack.localcloud.server import LocalCloud
 
-    with _stdout_kept(True):
+    with stdout_kept(True):
         try:
             recorded = graph.record(stack.project, stack.config, OfflineHost(LocalCloud(stack.store.home)))
         except IsostackError:
@@ -224,13 +223,11 @@ def _sources(stack: Stack) -> dict[str, tuple[str, int]]:
 
 
 def _show(env: str, policies: Policies, violations: Sequence[Violation], judged: str) -> None:
-    from rich.console import Console
-
     from isostack.display import print_violations
 
     packs = ", ".join(attached.pack.title for attached in policies.packs)
     counts = [f"{n} {level}" for level in ("mandatory", "advisory") if (n := sum(v.level == level for v in violations))]
-    print_violations(Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty()), violations, undecided=True)
+    print_violations(console(), violations, undecided=True)
     what = f"{' and '.join(counts) or 'no'} {'violation' if len(violations) == 1 else 'violations'}"
     _print([f"{env}: {judged}, judged by {packs}: {what}"])
 
@@ -283,19 +280,3 @@ def _print(lines: Iterable[str]) -> None:
 
 def _print_json(document: Any) -> None:
     print(json.dumps(document, indent=2, default=str))  # noqa: T201 - the document is the output
-
-
-@contextmanager
-def _stdout_kept(kept: bool) -> Iterator[None]:
-    """What programs that the program starts print goes to standard error meanwhile."""
-    if not kept:
-        yield
-        return
-    sys.stdout.flush()
-    saved = os.dup(1)
-    os.dup2(2, 1)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 1)
-        os.close(saved)
