@@ -115,36 +115,57 @@ def all_wild(text: str) -> bool:
     return "*" in text and not text.strip("*?")
 
 
+# Names that nobody gives: what a pattern matches of these, it does not name. Wildcards of IAM's go across colons and slashes.
+_NOBODYS = "zz8zz8zz8"
+_NOBODYS_ACTION = f"{_NOBODYS}:{_NOBODYS}"
+_NOBODYS_ARNS = (f"arn:aws:{_NOBODYS}:::{_NOBODYS}", f"arn:aws:{_NOBODYS}:::{_NOBODYS}/{_NOBODYS}")
+_NOBODYS_OF_KINDS = tuple(
+    f"arn:aws:{start}{_NOBODYS}"
+    for start in (
+        *(
+            "dynamodb:::table/",
+            "ec2:::instance/",
+            "ecr:::repository/",
+            "iam:::group/",
+            "iam:::policy/",
+            "iam:::role/",
+            "iam:::user/",
+        ),
+        *("kinesis:::stream/", "kms:::alias/", "kms:::key/", "lambda:::function:", "logs:::log-group:", "rds-db:::dbuser:"),
+        *("rds:::db:", "rds:::snapshot:", "s3:::", f"s3:::{_NOBODYS}/", "secretsmanager:::secret:", "sns:::", "sqs:::"),
+        "ssm:::parameter/",
+    )
+)
+
+
 def every_action(pattern: str) -> bool:
     """Whether a pattern matches every action: ``*``, ``*:*`` and the like."""
-    service, _, name = pattern.partition(":")
-    return all_wild(service) and (not name or all_wild(name))
+    return matches_action(pattern, _NOBODYS_ACTION)
 
 
 @lru_cache(maxsize=4096)
 def every_resource(pattern: str) -> bool:
-    """Whether a pattern matches every resource of every service: ``*``, ``arn:aws:*:*:*:*`` and the like."""
-    if all_wild(pattern):
-        return True
-    start, *segments = pattern.split(":")
-    if start != "arn" or not segments:
-        return False
-    if re.fullmatch(r"aws[a-z-]*", segments[0]):
-        segments = segments[1:]
-    return bool(segments) and all_wild("".join(segments) or "-")
+    """Whether a pattern matches the resources of every service: ``*``, ``arn:aws:*:*:*:*`` and the like."""
+    return all(matches(_anywhere(pattern), arn) for arn in _NOBODYS_ARNS)
 
 
 @lru_cache(maxsize=4096)
 def every_of_kind(pattern: str) -> bool:
     """Whether a pattern names no resource but all of a kind: ``*``, ``arn:aws:iam::1:role/*``, ``arn:aws:s3:::*``."""
-    if every_resource(pattern):
+    anywhere = _anywhere(pattern)
+    if every_resource(pattern) or any(matches(anywhere, arn) for arn in _NOBODYS_OF_KINDS):
         return True
+    *start, rest = anywhere.split(":", 5)
+    names_first = len(start) == 5 and start[2] == "s3"  # a bucket's name, where others have what kind of thing it is
+    return not names_first and re.fullmatch(r"(?:[A-Za-z0-9*?-]+[/:])?[*?/:]*\*[*?/:]*", rest) is not None
+
+
+def _anywhere(pattern: str) -> str:
+    """A pattern of ARNs without partition, region and account: all of a region are no fewer for it."""
     segments = pattern.split(":", 5)
-    rest = segments[-1]
-    if len(segments) < 6:
-        return all_wild(rest)
-    kind = r"" if matches(segments[2], "s3") else r"(?:[A-Za-z0-9*?-]+[/:])?"
-    return re.fullmatch(kind + r"[*?/:]*\*[*?/:]*", rest) is not None
+    if len(segments) == 6 and segments[0] == "arn":
+        segments[1] = segments[3] = segments[4] = "*"
+    return ":".join(segments)
 
 
 # -- documents -------------------------------------------------------------------------------------------------------------
