@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,7 +16,7 @@ from typing import Literal
 from isostack.engine import deletion, reconcile
 from isostack.engine import urn as urns
 from isostack.engine.deployment import STACK_TYPE, Deployment, Interrupted
-from isostack.engine.events import Diagnostic, Event, Op, Phase, Result, Sink, StepDone, Tally
+from isostack.engine.events import Diagnostic, Event, Op, Phase, Result, Sink, StepDone, StepStarted, Tally
 from isostack.engine.journal import Journal
 from isostack.engine.lock import StackLock
 from isostack.engine.project import PINNED_KEY, Project, StackConfig
@@ -33,16 +33,6 @@ INTERRUPTED = "interrupted: what was under way has ended and is in the state; ru
 
 
 @dataclass(frozen=True)
-class Options:
-    """How an operation goes: ``targets`` are URNs (with wildcards), ``parallel`` the steps under way at once."""
-
-    targets: Sequence[str] = ()
-    parallel: int = PARALLEL
-    skip_preview: bool = False
-    refresh: bool = False
-
-
-@dataclass(frozen=True)
 class Stack:
     """A stack and all that its operations need."""
 
@@ -54,6 +44,38 @@ class Stack:
     sink: Sink
 
 
+@dataclass(frozen=True)
+class Intent:
+    """What an operation is about to do: the state before and after it, and its steps in order.
+
+    Values are the program's own: some are secret, and at a preview some are unknown.
+    """
+
+    stack: Stack
+    operation: Operation
+    before: Snapshot
+    after: Snapshot
+    steps: tuple[StepStarted, ...]
+
+
+Gate = Callable[[Intent], None]
+"""Looks at what is about to be done, before anything is changed; raises Refused where it must not be."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an operation goes: ``targets`` are URNs (with wildcards), ``parallel`` the steps under way at once.
+
+    ``gates`` are asked once the whole intent is known, in this order; with one, ``skip_preview`` has no effect.
+    """
+
+    targets: Sequence[str] = ()
+    parallel: int = PARALLEL
+    skip_preview: bool = False
+    refresh: bool = False
+    gates: Sequence[Gate] = ()
+
+
 def preview(stack: Stack, options: Options = Options()) -> Result:
     """What ``up`` would do. Takes no lock and changes nothing."""
     run = _Run(stack, "preview", options)
@@ -62,6 +84,8 @@ def preview(stack: Stack, options: Options = Options()) -> Result:
         deployment = run.deployment(snapshot.copy(), None)
         run.guard(deployment, lambda: run.go_through_program(deployment))
         run.refuse_if_asked_too_much(deployment)
+        if not run.errors:
+            run.ask_gates(snapshot, deployment)
         return run.result(deployment)
 
 
@@ -70,7 +94,7 @@ def up(stack: Stack, options: Options = Options()) -> Result:
     what cannot be done is refused before anything is changed."""
     run = _Run(stack, "up", options)
     with _without_garbage_collection(), run.locked() as (snapshot, journal):
-        if not options.skip_preview:
+        if not options.skip_preview or options.gates:
             run.stack.sink(Phase("checking the program"))
             rehearsal = _Run(stack, "up", options, quiet=True)
             deployment = rehearsal.deployment(snapshot.copy(), None)
@@ -79,6 +103,7 @@ def up(stack: Stack, options: Options = Options()) -> Result:
             if rehearsal.errors:
                 rehearsal.tell_held_back()
                 return rehearsal.result(deployment, changed=False)
+            rehearsal.ask_gates(snapshot, deployment)
             if len(deployment.seen) > MANY:
                 gc.collect()  # the SDK leaves 0.1 MB for each resource
         deployment = run.deployment(snapshot, journal)
@@ -92,6 +117,11 @@ def destroy(stack: Stack, options: Options = Options()) -> Result:
     """Delete everything in the stack, or its targets. The program is not run."""
     run = _Run(stack, "destroy", options)
     with _without_garbage_collection(), run.locked() as (snapshot, journal):
+        if options.gates:
+            rehearsal = _Run(stack, "destroy", options, quiet=True)
+            planned = rehearsal.deployment(snapshot.copy(), None)
+            rehearsal.guard(planned, lambda: deletion.destroy(planned))
+            rehearsal.ask_gates(snapshot, planned)
         deployment = run.deployment(snapshot, journal)
 
         def work() -> None:
@@ -125,6 +155,7 @@ class _Run:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     started: float = field(default_factory=time.perf_counter)
     held: list[Event] = field(default_factory=list)
+    steps: list[StepStarted] = field(default_factory=list)
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -134,6 +165,8 @@ class _Run:
         """Pass an event on, and keep what ``--json`` and the exit code need."""
         if isinstance(event, Diagnostic):
             self.diagnostics.append(event)
+        elif isinstance(event, StepStarted):
+            self.steps.append(event)
         elif isinstance(event, StepDone) and event.status == "failed":
             self.diagnostics.append(Diagnostic("error", event.message, event.urn))
         elif isinstance(event, StepDone) and event.status == "skipped":
@@ -142,6 +175,14 @@ class _Run:
             self.held.append(event)
         else:
             self.stack.sink(event)
+
+    def ask_gates(self, before: Snapshot, deployment: Deployment) -> None:
+        """Let each gate look at what a run without a journal has found that it would do."""
+        if not self.options.gates:
+            return
+        intent = Intent(self.stack, self.operation, before.copy(), deployment.snapshot, tuple(self.steps))
+        for gate in self.options.gates:
+            gate(intent)
 
     def tell_held_back(self) -> None:
         """Show what a quiet run found wrong."""
@@ -313,4 +354,4 @@ def _without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-__all__ = ["Op", "Options", "Stack", "destroy", "preview", "refresh", "up"]
+__all__ = ["Gate", "Intent", "Op", "Options", "Stack", "destroy", "preview", "refresh", "up"]
