@@ -57,10 +57,12 @@ class _NoSecrets:
 
 
 @cache
-def graph(environment: str) -> Graph:
-    """What the program registers for an environment. Made once a process."""
+def graph(environment: str, playground: str | None = None) -> Graph:
+    """What the program registers for an environment, or for the playground that some JSON describes. Made once a process."""
     project = load_project(ROOT)
     config = load_stack(project, environment, lambda salt: _NoSecrets())  # type: ignore[arg-type,return-value]
+    if playground is not None:
+        config = replace(config, values={**config.values, "isostack:playground": playground})
     return record(project, config, OfflineHost(LocalCloud(ROOT / "nowhere")), positions=False)
 
 
