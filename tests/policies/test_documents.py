@@ -9,20 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.documents import (
-    Document,
-    Kind,
-    Unreadable,
-    covers,
-    documents,
-    every_action,
-    every_of_kind,
-    every_resource,
-    matches,
-    matches_action,
-    parsed,
-    unreadable,
-)
+from policies.documents import Document, Kind, Unreadable, documents, parsed, unreadable
+from policies.patterns import covers, every_action, every_of_kind, every_resource, matches, matches_action
 from policies.resources import UNKNOWN, CannotTell, Resource
 from policies.rule import Given
 from tests.policies.judging import judge
