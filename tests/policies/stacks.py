@@ -6,7 +6,7 @@ they are texts, unknown where only a cloud could tell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -66,11 +66,9 @@ def graph(environment: str, playground: str | None = None) -> Graph:
     return record(project, config, OfflineHost(LocalCloud(ROOT / "nowhere")), positions=False)
 
 
-def judge_stack(environment: str, change: Callable[[Node], Node | None] | None = None, extra: Iterable[Node] = ()) -> Report:
-    """The pack's report on an environment, after ``change`` to each of its nodes (None removes one) and with more of them."""
-    nodes = [node for node in graph(environment).nodes.values() if node.type != LOOK_UP]
-    nodes = [changed for node in nodes if (changed := change(node) if change else node) is not None]
-    return judge_nodes([*nodes, *extra], environment)
+def judge_stack(environment: str) -> Report:
+    """The pack's report on an environment."""
+    return judge_nodes([node for node in graph(environment).nodes.values() if node.type != LOOK_UP], environment)
 
 
 def judge_nodes(nodes: list[Node], environment: str) -> Report:
