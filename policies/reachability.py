@@ -98,11 +98,15 @@ PORTS = {
     "oracle": 1521,
     "postgres": 5432,
     "redis": 6379,
+    "redshift": 5439,
     "sqlserver": 1433,
     "valkey": 6379,
 }
-_ENGINES = {"aws:docdb/cluster:Cluster": "docdb", "aws:neptune/cluster:Cluster": "neptune"}
-_REDSHIFT_PORT = 5439
+_ENGINES = {
+    "aws:docdb/cluster:Cluster": "docdb",
+    "aws:neptune/cluster:Cluster": "neptune",
+    "aws:redshift/cluster:Cluster": "redshift",
+}
 
 
 @dataclass(frozen=True)
@@ -206,10 +210,11 @@ class Reachability:
         ]
         return [*items(prefix_list.peek("entries"), "cidr"), *separate]
 
-    def _let_in(self, group: Resource, port: int) -> Iterator[tuple[Resource, bool]]:
-        """The groups of the stack that a group lets in at a port, and whether that is certain."""
+    def _let_in(self, group: Resource, ports: set[int]) -> Iterator[tuple[Resource, bool]]:
+        """The groups of the stack that a group lets in at one of some ports, and whether that is certain."""
         for holder in self.holders(group):
-            allowed = groups_let_in(permissions(holder.type, holder.props), "tcp", port)
+            given = permissions(holder.type, holder.props)
+            allowed = list(dict.fromkeys(one for port in ports for one in groups_let_in(given, "tcp", port)))
             certain = all(one.traffic_known for one in allowed)
             others = [one.peer for one in allowed if one.peer is UNKNOWN or one.peer != SELF]
             if len(others) < len(allowed):
@@ -258,23 +263,22 @@ class Reachability:
                     yield f"it stands in {subnet.name}, whose routes lead to the Internet"
 
     def _addressed(self, database: Resource, places: Database) -> Iterator[str]:
-        port = port_of(database)
-        unsure = False
+        ports, unsure = ports_of(database), False
         for group in self.references.many(database, places.groups, GROUPS):
             allowed = self.permissions(group)
             for subnet in self.public_subnets:
                 for block in _blocks(subnet):
-                    if reached_from(allowed, block, "tcp", port):
+                    if any(reached_from(allowed, block, "tcp", port) for port in ports):
                         yield f"{group.name} lets in {block}, the addresses of {subnet.name}"
-                    elif reached_from(widest(allowed), block, "tcp", port):
-                        unsure = True
+                    else:
+                        unsure |= any(reached_from(widest(allowed), block, "tcp", port) for port in ports)
         if unsure:
             raise CannotTell("ingress")
 
     def _called(self, database: Resource, places: Database) -> Iterator[str]:
-        port, unsure = port_of(database), False
+        ports, unsure = ports_of(database), False
         for group in self.references.many(database, places.groups, GROUPS):
-            for caller, certain in self._let_in(group, port):
+            for caller, certain in self._let_in(group, ports):
                 for standing, subnet in self.in_public(caller):
                     unsure |= not certain
                     if certain:
@@ -290,18 +294,18 @@ def items(given: Any, key: str) -> list[Any]:
     return [UNKNOWN if one is UNKNOWN else one.get(key) for one in given or ()]
 
 
-def port_of(database: Resource) -> int:
-    """The port that a database listens at. Raises CannotTell, also for an engine of which no port is known."""
-    port = database.get("port")
-    if port is not None:
-        return int(port)
-    if database.type.startswith("aws:redshift/"):
-        return _REDSHIFT_PORT
+def ports_of(database: Resource) -> set[int]:
+    """Where a database listens: at the port that it says, and at its engine's usual one. Raises CannotTell.
+
+    A stand-in for AWS may serve it at a port of its own, and says that one.
+    """
     engine = _ENGINES.get(database.type) or str(database.get("engine", ""))
-    for begin, port in PORTS.items():
-        if engine.startswith(begin):
-            return port
-    raise CannotTell("port")
+    usual = {port for begin, port in PORTS.items() if engine.startswith(begin)}
+    port = database.peek("port")
+    chosen_by_aws = port is None or (port is UNKNOWN and database.uses and not database.uses.get("port"))
+    if (chosen_by_aws and not usual) or (port is UNKNOWN and not chosen_by_aws):
+        raise CannotTell("port")
+    return usual if chosen_by_aws else usual | {int(port)}
 
 
 def _blocks(subnet: Resource) -> Iterable[Network]:

@@ -54,6 +54,12 @@ def test_what_could_be_several_or_none_cannot_be_told(uses: tuple[str, ...]) -> 
         named(source, "subnetIds", KNOWN, NEW, NEWER)
 
 
+def test_an_id_of_one_of_several_that_have_none_to_show_cannot_be_told() -> None:
+    source = resource(GROUP, "group", {"subnetIds": ("without", "new")}, subnetIds=["subnet-9"])
+    with pytest.raises(CannotTell, match="subnetIds"):
+        named(source, "subnetIds", WITHOUT, NEW)
+
+
 def test_a_value_within_an_object_is_followed_by_what_feeds_the_object() -> None:
     source = resource(
         "aws:ecs/service:Service", "service", {"networkConfiguration": ("new",)}, networkConfiguration={"subnets": [UNKNOWN]}
