@@ -130,14 +130,14 @@ _CONFIG: dict[str, Any] = {
 def _session() -> Any:
     """A botocore session, shared by all, that takes every setting's default and looks at no variable and no file."""
     from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES, ConfigValueStore, ConstantProvider
-    from botocore.loaders import Loader
     from botocore.session import Session
+
+    from isostack.localcloud.service_models import Models
 
     session = Session()
     defaults = {name: ConstantProvider(value[2]) for name, value in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()}
     for file in ("config_file", "credentials_file"):
         defaults[file] = ConstantProvider(os.devnull)
     session.register_component("config_store", ConfigValueStore(mapping=defaults))
-    loader = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-    session.register_component("data_loader", loader)
+    session.register_component("data_loader", Models())
     return session
