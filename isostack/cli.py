@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from isostack.console import Line, console
 from isostack.errors import BadInput, IsostackError, Refused
 from isostack.parameters_cli import parameters_app
 from isostack.playground.commands import play_app
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from isostack.engine.events import Event, Result
     from isostack.engine.project import Project
     from isostack.engine.run import Options, Stack
@@ -143,11 +142,11 @@ def up(
     _operate("Updating", run.up, env, cwd, options, as_json)
     if not as_json:
         where = "" if cwd == HERE else f" --cwd {cwd}"
-        _console().print(
+        advice = (
             f"next: isostack outputs {env}{where} · change something, then isostack preview {env}{where} · "
-            f"isostack destroy {env}{where}",
-            style="bright_black",
+            f"isostack destroy {env}{where}"
         )
+        console().print(Line((advice, "bright_black")))
 
 
 @app.command()
@@ -215,8 +214,7 @@ def _operate(
     if as_json:
         _operate_for_machines(operation, env, cwd, options)
         return
-    console = _console()
-    display = Display(console, planning=operation.__name__ == "preview")
+    display = Display(console(), planning=operation.__name__ == "preview")
     stack = _stack(env, cwd, display, has_state=operation.__name__ in ("destroy", "refresh"))
     with display.running(f"{verb} {env} ({stack.project.name})"):
         result = operation(stack, options)
@@ -307,7 +305,7 @@ def outputs(
     elif name is not None:
         print(shown(values[name], show_secrets))  # noqa: T201 - the value alone, for scripts
     else:
-        print_outputs(_console(), values, show_secrets)
+        print_outputs(console(), values, show_secrets)
 
 
 @app.command("export")
@@ -341,7 +339,7 @@ def import_state(
     if as_json:
         _print_json({"stack": env, "result": "succeeded", "resources": count})
     else:
-        _console().print(f"{env}: {count} resources imported", highlight=False)
+        console().print(f"{env}: {count} resources imported")
 
 
 @app.command()
@@ -355,10 +353,10 @@ def status(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None
     if as_json:
         _print_json({"project": project.name, "environments": rows})
     elif not rows:
-        _console().print(f"{project.name} has no environments yet; isostack up ENV makes one")
+        console().print(f"{project.name} has no environments yet; isostack up ENV makes one")
     else:
         for line in lines(rows):
-            _console().print(line, markup=False)
+            console().print(line)
 
 
 @app.command()
@@ -383,11 +381,11 @@ def parity(
             proof = prove(project, chosen, host, lambda what: None)
         _print_json(proof.as_dict())
     else:
-        display = Display(_console(), planning=True)
+        display = Display(console(), planning=True)
         with display.running(f"Comparing the environments of {chosen} ({project.name})"):
             proof = prove(project, chosen, host, lambda what: display(Phase(what)) if display.lively else None)
         for line in lines(proof):
-            _console().print(line, markup=False)
+            console().print(line)
     if not proof.holds:
         raise typer.Exit(Refused.exit_code)
 
@@ -417,7 +415,7 @@ def cloud_stop(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> 
     if as_json:
         _print_json({"stopped": bool(stopped)})
     else:
-        _console().print("the local cloud is stopped" if stopped else "the local cloud was not running")
+        console().print("the local cloud is stopped" if stopped else "the local cloud was not running")
 
 
 @cloud_app.command("status")
@@ -445,15 +443,15 @@ def _show_cloud(cloud: LocalCloud, as_json: bool) -> None:
     if as_json:
         _print_json(asdict(state))
         return
-    console = _console()
+    out = console()
     if not state.running:
-        console.print("the local cloud is not running; isostack cloud start starts it")
+        out.print("the local cloud is not running; isostack cloud start starts it")
         return
-    console.print(f"local cloud   {state.endpoint}", highlight=False)
-    console.print(f"process       {state.pid}, up {_duration(state.uptime_seconds)}", highlight=False)
-    console.print(f"resources     {sum(state.resources.values())}", highlight=False)
+    out.print(f"local cloud   {state.endpoint}")
+    out.print(f"process       {state.pid}, up {_duration(state.uptime_seconds)}")
+    out.print(f"resources     {sum(state.resources.values())}")
     for service, count in sorted(state.resources.items()):
-        console.print(f"  {service:<16} {count}", highlight=False)
+        out.print(f"  {service:<16} {count}")
 
 
 def _duration(seconds: float) -> str:
@@ -463,13 +461,6 @@ def _duration(seconds: float) -> str:
 
 
 # -- what the commands stand on ----------------------------------------------------------------------------------------
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    # Bound to today's standard output: while a program runs, sys.stdout is what takes the program's lines.
-    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
 
 
 def _print_json(document: Any) -> None:

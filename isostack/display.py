@@ -1,6 +1,6 @@
 """Shows a run to a person: a live tree by component on a terminal, plain lines elsewhere; diffs, summary, outputs.
 
-Draws from :mod:`isostack.engine.events` alone. Everything goes to one Rich console; ``--json`` uses none of this.
+Draws from :mod:`isostack.engine.events` alone. Everything goes to one console; ``--json`` uses none of this.
 """
 
 from __future__ import annotations
@@ -14,11 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.markup import escape
-from rich.text import Text
-
+from isostack.console import Console, Line
 from isostack.engine import urn as urns
 from isostack.engine.events import Change, Diagnostic, Event, Op, Phase, Result, StepDone, StepStarted
 from isostack.engine.values import SIGNATURE_KEY, UNKNOWN, Secret
@@ -47,7 +43,6 @@ _DOING = {
 }
 _CHANGE_SIGNS = {"add": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
 VALUE_WIDTH = 100
-LIVE_REFRESHES_PER_SECOND = 5
 
 
 @dataclass
@@ -80,7 +75,7 @@ class Display:
     def __init__(self, console: Console, *, planning: bool = False) -> None:
         self.console = console
         self.planning = planning
-        self.lively = console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
+        self.lively = console.lively
         self._nodes: dict[str, _Node] = {}
         self._diagnostics: list[Diagnostic] = []
         self._phase = ""
@@ -90,18 +85,8 @@ class Display:
     @contextmanager
     def running(self, title: str) -> Iterator[None]:
         """Show progress while the block runs."""
-        self.console.print(Text(title, style="bold"))
-        if not self.lively:
-            yield
-            return
-        with Live(
-            get_renderable=self._picture,
-            console=self.console,
-            refresh_per_second=LIVE_REFRESHES_PER_SECOND,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        ):
+        self.console.print(Line((title, "bold")))
+        with self.console.live(self._picture):
             yield
 
     def __call__(self, event: Event) -> None:
@@ -111,7 +96,7 @@ class Display:
         if line is not None:  # outside of our lock, because the live picture takes it under the console's
             self.console.print(line)
 
-    def _take(self, event: Event) -> Text | None:
+    def _take(self, event: Event) -> Line | None:
         """Note the event; gives the line to print at once, if any."""
         if isinstance(event, StepStarted):
             key = self._key(event)
@@ -126,12 +111,12 @@ class Display:
                 return self._line(node)
         elif isinstance(event, Diagnostic):
             if event.severity == "info":
-                return Text(_about(event.urn) + event.message)
+                return Line(_about(event.urn) + event.message)
             self._diagnostics.append(event)
         elif isinstance(event, Phase):
             self._phase = event.text
             if not self.lively:
-                return Text(f"{event.text}…", style="bright_black")
+                return Line((f"{event.text}…", "bright_black"))
         return None
 
     def _key(self, event: StepStarted | StepDone) -> str:
@@ -142,21 +127,20 @@ class Display:
 
     # -- while it runs ---------------------------------------------------------------------------------------------
 
-    def _picture(self) -> RenderableType:
+    def _picture(self, room: int) -> list[Line]:
         with self._lock:
             nodes = list(self._nodes.values())
             phase = self._phase
         active = [n for n in nodes if not n.status and not n.component]
         finished = sum(1 for n in nodes if n.status and not n.component)
-        room = max(5, self.console.height - 4)
         shown = self._tree_lines(nodes, lambda n: not n.quiet)
         if len(shown) > room:
             shown = [self._line(n) for n in active[:room]]
         seconds = time.perf_counter() - self._started
-        foot = Text(f"{finished} done, {len(active)} under way, {seconds:.0f} s", style="bright_black")
+        foot = f"{finished} done, {len(active)} under way, {seconds:.0f} s"
         if not nodes and phase:
-            foot = Text(f"{phase}… {seconds:.0f} s", style="bright_black")
-        return Group(*shown, foot)
+            foot = f"{phase}… {seconds:.0f} s"
+        return [*shown, Line((foot, "bright_black"))]
 
     # -- afterwards ------------------------------------------------------------------------------------------------
 
@@ -167,7 +151,7 @@ class Display:
             for line in self._tree_lines(nodes, lambda n: not n.quiet, diffs=self.planning):
                 self.console.print(line)
         if result.outputs and result.operation in ("up", "refresh"):
-            self.console.print(Text("\nOutputs:", style="bold"))
+            self.console.print(Line(("\nOutputs:", "bold")))
             print_outputs(self.console, result.outputs)
         self._print_warnings_and_errors(nodes)
         self.console.print(self._summary(result))
@@ -183,30 +167,30 @@ class Display:
             self.console.print()
         for word, style, messages in (("warning", "yellow", warnings), ("error", "red", errors)):
             for message in dict.fromkeys(messages):
-                self.console.print(Text.assemble((f"{word}: ", f"bold {style}"), message))
+                self.console.print(Line((f"{word}: ", f"bold {style}"), message))
 
-    def _summary(self, result: Result) -> RenderableType:
+    def _summary(self, result: Result) -> Line:
         counts = result.changes.as_dict()
         words = _COUNTED[result.operation == "preview"]
         changed = [f"{counts[key]} {word}" for key, word in words.items() if counts[key]]
         same = counts["same"]
         if result.result == "failed":
-            head = Text("failed", style="bold red")
+            head = ("failed", "bold red")
         elif not changed:
-            head = Text("no changes", style="bold green")
+            head = ("no changes", "bold green")
         else:
-            head = Text("would change" if result.operation == "preview" else "done", style="bold green")
+            head = ("would change" if result.operation == "preview" else "done", "bold green")
         if changed:
             parts = ", " + ", ".join(changed) + (f" ({same} unchanged)" if same else "")
         elif same:
             parts = f", {same} {'resource' if same == 1 else 'resources'} as before"
         else:
             parts = ", nothing was changed" if result.result == "failed" else ", nothing there"
-        return Text.assemble("\n", (f"{result.stack}: ", "bold"), head, f"{parts}, {result.duration_seconds:.1f} s")
+        return Line("\n", (f"{result.stack}: ", "bold"), head, f"{parts}, {result.duration_seconds:.1f} s")
 
     # -- lines -----------------------------------------------------------------------------------------------------
 
-    def _tree_lines(self, nodes: list[_Node], wanted: Any, diffs: bool = False) -> list[Text]:
+    def _tree_lines(self, nodes: list[_Node], wanted: Any, diffs: bool = False) -> list[Line]:
         """The wanted nodes with their ancestors, indented by parentage; siblings by name: they register in any order."""
         by_urn = {n.urn: n for n in nodes}
         kept: set[str] = set()
@@ -220,7 +204,7 @@ class Display:
         for node in nodes:
             if node.urn in kept:
                 children.setdefault(node.parent if node.parent in by_urn else "", []).append(node)
-        lines: list[Text] = []
+        lines: list[Line] = []
 
         def walk(node: _Node, lead: str, stem: str) -> None:
             lines.append(self._line(node, lead))
@@ -235,26 +219,23 @@ class Display:
             walk(root, "", "")
         return lines
 
-    def _line(self, node: _Node, lead: str = "") -> Text:
+    def _line(self, node: _Node, lead: str = "") -> Line:
         sign, style = _SIGNS[node.op]
         planned, doing, did = _DOING[node.op]
-        text = Text(no_wrap=True, overflow="ellipsis")
-        text.append(lead, "bright_black")
+        text = Line((lead, "bright_black"), cut=True)
         text.append(f"{sign:<2} ", style)
         text.append(_short(node.type), "bright_black")
-        text.append(f" {node.name} ", "bold" if node.op is not Op.SAME else "")
+        text.append(f" {node.name}", "bold" if node.op is not Op.SAME else "")
         if node.status in ("failed", "skipped"):
-            text.append(node.status, "bold red" if node.status == "failed" else "yellow")
+            text.append(f" {node.status}", "bold red" if node.status == "failed" else "yellow")
         elif self.planning and planned:
-            text.append(planned, style)
+            text.append(f" {planned}", style)
         elif node.status and node.op is not Op.SAME:
-            text.append(did, style)
+            text.append(f" {did}", style)
             if not node.component:
                 text.append(f" {node.seconds:.2f} s", "bright_black")
-        elif node.status:
-            text.rstrip()
-        else:
-            text.append(doing, style)
+        elif not node.status:
+            text.append(f" {doing}", style)
             if not node.component:
                 text.append(f" {time.perf_counter() - node.started:.0f} s", "bright_black")
         if node.note:
@@ -272,7 +253,7 @@ def print_outputs(console: Console, outputs: dict[str, Any], show_secrets: bool 
     """Stack outputs, one a line, by name."""
     width = max((len(name) for name in outputs), default=0)
     for name in sorted(outputs):
-        console.print(Text.assemble("  ", (f"{name:<{width}}", "cyan"), "  ", shown(outputs[name], show_secrets)))
+        console.print(Line("  ", (f"{name:<{width}}", "cyan"), "  ", shown(outputs[name], show_secrets)))
 
 
 def shown(value: Any, show_secrets: bool = False, width: int = 0) -> str:
@@ -326,9 +307,9 @@ def _short(type_: str) -> str:
     return f"{package}:{module.partition('/')[0]}:{name}" if name else type_
 
 
-def _change_line(change: Change, indent: str) -> Text:
+def _change_line(change: Change, indent: str) -> Line:
     sign, style = _CHANGE_SIGNS[change.kind]
-    text = Text(indent, no_wrap=False)
+    text = Line(indent)
     text.append(f"{sign} {change.path}: ", style)
     if change.kind == "update":
         old, new = shown(change.old, width=VALUE_WIDTH), shown(change.new, width=VALUE_WIDTH)
@@ -340,4 +321,4 @@ def _change_line(change: Change, indent: str) -> Text:
     return text
 
 
-__all__ = ["Display", "escape", "presentable", "print_outputs", "shown"]
+__all__ = ["Display", "presentable", "print_outputs", "shown"]

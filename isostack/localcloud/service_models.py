@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
+from pathlib import Path
 from typing import Any
 
 from botocore.loaders import JSONFileLoader, Loader
 
 
-class Models(Loader):
+class Models(Loader):  # type: ignore[misc]  # botocore has no types
     """The files that come with botocore, and no others."""
 
     def __init__(self) -> None:
@@ -21,10 +21,10 @@ class Models(Loader):
 
     def list_available_services(self, type_name: str) -> list[str]:
         """Every service. Botocore's own looks into all 400 folders for a file of this type, to open one."""
-        return os.listdir(self.BUILTIN_DATA_PATH)
+        return [folder.name for folder in Path(self.BUILTIN_DATA_PATH).iterdir()]
 
 
-class _Files(JSONFileLoader):
+class _Files(JSONFileLoader):  # type: ignore[misc]  # botocore has no types
     """Plain dictionaries, whose order botocore's OrderedDict was for, in half the time."""
 
     def load_file(self, file_path: str) -> Any:

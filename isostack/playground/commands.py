@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from isostack.console import Console, console
 from isostack.errors import BadInput, OperationFailed
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from isostack.display import Display
     from isostack.engine.events import Event, Result
     from isostack.playground.lifecycle import Playgrounds
@@ -306,13 +305,11 @@ class _Work:
 
     def say(self, line: str) -> None:
         if not self._as_json:
-            self._console.print(line, highlight=False, markup=False)
+            self._console.print(line)
 
 
 @contextmanager
 def _work(cwd: Path, as_json: bool) -> Iterator[_Work]:
-    from rich.console import Console
-
     from isostack.engine.project import load_project
     from isostack.engine.store import Store
     from isostack.localcloud.server import LocalCloud
@@ -324,8 +321,7 @@ def _work(cwd: Path, as_json: bool) -> Iterator[_Work]:
     chosen = os.environ.get("ISOSTACK_HOME")
     home = Path(chosen).expanduser().resolve() if chosen else project.root / ".isostack"
     playgrounds = Playgrounds(project, Store(home), LocalCloud(home))
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
-    yield _Work(playgrounds, console, as_json)
+    yield _Work(playgrounds, console(), as_json)
     warnings(playgrounds.records.all(), lambda line: print(f"warning: {line}", file=sys.stderr))  # noqa: T201 - a message
 
 
