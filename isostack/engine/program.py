@@ -28,6 +28,7 @@ from typing import Any
 from isostack.engine.events import Diagnostic, Sink
 from isostack.engine.project import Project, StackConfig
 from isostack.engine.sdk_imports import name_by_name
+from isostack.engine.sdk_overhead import left_out
 from isostack.errors import BadInput, IsostackError, OperationFailed, Refused
 
 # Registrations block a worker thread each; look-ups need further threads beside them.
@@ -108,7 +109,7 @@ def _run(
     executor = _Threads(parallel + SPARE_THREADS)
     monitor.transforms.program_at_work = executor.one_more
     loop.set_default_executor(executor)
-    with name_by_name(), _surroundings(main, project.root, sink), _source_positions(positions), _woken_by_signals(loop):
+    with name_by_name(), _surroundings(main, project.root, sink), left_out(positions=positions), _woken_by_signals(loop):
         try:
             loop.run_until_complete(_run_in_stack(main, monitor))
         except IsostackError:
@@ -236,23 +237,6 @@ def _surroundings(main: Path, root: Path, sink: Sink) -> Iterator[None]:
         sys.path[:] = path
         os.chdir(directory)
         _forget_modules(modules, root)
-
-
-@contextlib.contextmanager
-def _source_positions(wanted: bool) -> Iterator[None]:
-    """The SDK walks the stack for each resource, which takes a tenth of a run; the engine keeps no source positions."""
-    if wanted:
-        yield
-        return
-    from pulumi.runtime import resource
-    from pulumi.runtime.proto import source_pb2
-
-    walk = resource._get_stack_trace
-    resource._get_stack_trace = source_pb2.StackTrace
-    try:
-        yield
-    finally:
-        resource._get_stack_trace = walk
 
 
 def _forget_modules(kept: set[str], root: Path) -> None:
