@@ -1,0 +1,114 @@
+"""What a run is about to do, as a document that two runs, two people and two machines can compare; and its digest.
+
+Owns the normal form that approvals and saved plans are bound to. It leaves out what differs from run to run and says nothing
+of what is meant (ids, outputs, times, serials, paths of this machine), and shows no secret: of each there is a fingerprint,
+keyed by the state's passphrase, which tells that a secret has changed and not what it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from isostack.engine.events import Op
+from isostack.engine.values import ARCHIVE_SIGNATURE, ASSET_SIGNATURE, SIGNATURE_KEY, UNKNOWN, Secret, plain
+
+if TYPE_CHECKING:
+    from isostack.engine.run import Intent
+    from isostack.engine.state import ResourceState
+
+FORMAT: Final = 1
+UNKNOWN_MARK: Final = {"isostack:unknown": True}
+QUIET: Final = frozenset({Op.SAME, Op.READ, Op.REFRESH})
+Fingerprint = Callable[[str], str]
+
+
+def digest(intent: Intent) -> str:
+    """``sha256:`` and the hash of :func:`normalised`."""
+    return digest_of(normalised(intent))
+
+
+def digest_of(document: Mapping[str, Any]) -> str:
+    """The digest of a normalised intent that was written down before."""
+    return "sha256:" + hashlib.sha256(_text(document).encode()).hexdigest()
+
+
+def normalised(intent: Intent) -> dict[str, Any]:
+    """The intent as JSON: every step that changes something, in the order of URNs, with inputs before and after.
+
+    A preview's is that of the ``up`` which it foretells. Resources that stay as they are stand in it as one hash. Unknown values
+    are ``{"isostack:unknown": true}``, secrets ``{"isostack:secret": FINGERPRINT}``.
+    """
+    fingerprint = _Fingerprints(intent)
+    changing: dict[str, set[str]] = {}
+    for step in intent.steps:
+        if step.op not in QUIET:
+            changing.setdefault(step.urn, set()).add(step.op.value)
+    steps = [
+        {
+            "urn": urn,
+            "operations": sorted(operations),
+            "before": _goal(intent.before.get(urn), fingerprint),
+            "after": _goal(intent.after.get(urn), fingerprint),
+        }
+        for urn, operations in sorted(changing.items())
+    ]
+    others = [
+        [resource.urn, _goal(resource, fingerprint)]
+        for resource in sorted(intent.after.resources, key=lambda resource: resource.urn)
+        if resource.urn not in changing and not resource.delete
+    ]
+    return {
+        "format": FORMAT,
+        "project": intent.stack.project.name,
+        "stack": intent.stack.name,
+        "operation": "up" if intent.operation == "preview" else intent.operation,
+        "steps": steps,
+        "unchanged": {"count": len(others), "digest": hashlib.sha256(_text(others).encode()).hexdigest()},
+    }
+
+
+def _goal(resource: ResourceState | None, fingerprint: Fingerprint) -> dict[str, Any] | None:
+    """What was asked for, in contrast to what the cloud made of it."""
+    if resource is None:
+        return None
+    return {"type": resource.type, "protect": resource.protect, "inputs": _value(resource.inputs, fingerprint)}
+
+
+def _value(value: Any, fingerprint: Fingerprint) -> Any:
+    if value is UNKNOWN:
+        return UNKNOWN_MARK
+    if isinstance(value, Secret):
+        inner = _value(plain(value.value), fingerprint)
+        return {"isostack:secret": UNKNOWN_MARK if inner == UNKNOWN_MARK else fingerprint(_text(inner))}
+    if isinstance(value, dict):
+        kept = value
+        if value.get(SIGNATURE_KEY) in (ASSET_SIGNATURE, ARCHIVE_SIGNATURE) and value.get("hash"):
+            kept = {SIGNATURE_KEY: value[SIGNATURE_KEY], "hash": value["hash"]}  # where the files lie is this machine's own
+        return {key: _value(item, fingerprint) for key, item in kept.items()}
+    if isinstance(value, list):
+        return [_value(item, fingerprint) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # a number that came over the wire, and the same one read from a state file
+    return value
+
+
+class _Fingerprints:
+    """HMACs under a key of the stack's own; the key is derived where there is a secret, which takes a quarter of a second."""
+
+    def __init__(self, intent: Intent) -> None:
+        self._intent = intent
+        self._key = b""
+
+    def __call__(self, text: str) -> str:
+        if not self._key:
+            stack = self._intent.stack
+            self._key = stack.store.keyring.derive(f"isostack intent {stack.project.name}/{stack.name}")
+        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _text(document: Any) -> str:
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
