@@ -152,7 +152,21 @@ def up(
 
 @app.command()
 def preview(
-    env: Env,
+    env: Annotated[str | None, typer.Argument(metavar="[ENV]", help="The environment: the name of a stack.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All environments, from their recorded states: no cloud, no passphrase, no network.")
+    ] = False,
+    form: Annotated[
+        str | None, typer.Option("--format", metavar="FORM", help="text, json, markdown or html; looks at ENV as --all does.")
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option("--base", metavar="REF", help="Compare with this revision's program where there is no state.")
+    ] = None,
+    with_parity: Annotated[bool, typer.Option("--parity", help="Also prove parity; takes some seconds more.")] = False,
+    artefact: Annotated[str, typer.Option("--artefact", metavar="URL", help="Where all of it is; Markdown links to it.")] = "",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file instead of standard output.")
+    ] = None,
     as_json: Json = False,
     cwd: Cwd = HERE,
     target: Target = None,
@@ -160,11 +174,30 @@ def preview(
     refresh_first: Annotated[bool, typer.Option("--refresh", help="Look first at what the cloud has.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Show what `up` would change."""
+    """Show what `up` would change: in one environment, or, without any cloud, in all of them."""
+    if everything or form is not None or base is not None or with_parity or artefact or output is not None:
+        if target or refresh_first:
+            raise BadInput("--target and --refresh go with one environment and its cloud, not with --all and its forms")
+        _preview_recorded(env, everything, form or ("json" if as_json else "text"), base, with_parity, artefact, output, cwd)
+        return
+    if env is None:
+        raise BadInput("name an environment, or look at all of them with --all")
     from isostack.engine import run
 
     options = run.Options(tuple(target or ()), parallel, refresh=refresh_first)
     _operate("Previewing", run.preview, env, cwd, options, as_json)
+
+
+def _preview_recorded(env: str | None, everything: bool, form: str, *rest: Any) -> None:
+    from isostack.preview.commands import Wanted, preview_all
+
+    *options, cwd = rest
+    if env is None and not everything:
+        raise BadInput("name an environment, or look at all of them with --all")
+    project = _project(cwd)
+    code = preview_all(project, _home(project), Wanted(None if everything else env, form, *options))
+    if code:
+        raise typer.Exit(code)
 
 
 @app.command()

@@ -1,0 +1,190 @@
+"""Collects the report: runs the program of the checked-out revision for every environment, each beside what it was before.
+
+Needs no cloud, no account, no network and no passphrase; changes nothing. The first environment is looked at in this process,
+which so loads the SDK once; the others in forks of it, as many at once as there are cores. One that fails does not keep the
+others from showing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from multiprocessing import get_all_start_methods, get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isostack.engine import run
+from isostack.engine.events import Event
+from isostack.engine.project import PINNED_KEY, Project, known_stacks, load_stack
+from isostack.engine.run import Intent, Options, Stack
+from isostack.engine.secrets import Keyring
+from isostack.errors import BadInput, IsostackError, OperationFailed
+from isostack.parameters import parameters_of, told
+from isostack.preview.changes import as_text, changes_of, nodes_of
+from isostack.preview.offline import PreviewHost, RecordedStates
+from isostack.preview.report import Environment, ParameterChange, Report
+
+if TYPE_CHECKING:
+    from isostack.preview.base import Base
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What to look at: a project, the home of its states, and a base revision for environments without one.
+
+    ``keyring`` opens the states' secrets; without one, placeholders stand for them.
+    """
+
+    project: Project
+    home: Path
+    revision: str
+    base: Base | None = None
+    keyring: Keyring | None = field(default=None, repr=False)
+
+
+def collect(sources: Sources, names: Sequence[str], progress: Callable[[str], None]) -> Report:
+    """The report over these environments, in this order."""
+    looked = _each(names, lambda name: look(sources, name), progress)
+    base = sources.base.revision if sources.base else ""
+    return Report(sources.project.name, sources.revision, tuple(looked), base)
+
+
+def environments(project: Project) -> list[str]:
+    """All environments of a project: in the order of its parameter sets where it has any. Raises BadInput where none is."""
+    known = known_stacks(project)
+    if not known:
+        raise BadInput(f"{project.name} has no environments: no Pulumi.NAME.yaml in {project.stack_config_dir.name}")
+    order: list[str] = []
+    try:
+        order = list(parameters_of(project).ENVIRONMENTS)
+    except (IsostackError, AttributeError):
+        order = []
+    return sorted(known, key=lambda name: (order.index(name) if name in order else len(order), name))
+
+
+def _each(
+    names: Sequence[str], work: Callable[[str], Environment], progress: Callable[[str], None]
+) -> list[Environment]:
+    cores = os.cpu_count() or 1
+    first, rest = names[0], names[1:]
+    progress(f"looking at {first}")
+    found = [work(first)]
+    if rest:
+        progress(f"looking at {', '.join(rest)}")
+    if cores == 1 or len(rest) < 2 or "fork" not in get_all_start_methods():
+        return found + [work(name) for name in rest]
+    _Forked.work = staticmethod(work)
+    with ProcessPoolExecutor(min(cores, len(rest)), mp_context=get_context("fork")) as pool:
+        futures = [pool.submit(_forked, name) for name in rest]
+        return found + [_outcome(name, future) for name, future in zip(rest, futures, strict=True)]
+
+
+class _Forked:
+    """What a fork finds of its parent: a function that could not be sent."""
+
+    work: Callable[[str], Environment]
+
+
+def _forked(name: str) -> Environment:
+    return _Forked.work(name)
+
+
+def _outcome(name: str, future: Future[Environment]) -> Environment:
+    try:
+        return future.result()
+    except Exception as error:  # noqa: BLE001 - a process that died says so in many ways
+        return Environment(name, error=f"{type(error).__name__}: {error}")
+
+
+# -- one environment ---------------------------------------------------------------------------------------------------
+
+
+def look(sources: Sources, name: str) -> Environment:
+    """What an environment would become. What goes wrong is in it."""
+    try:
+        intent, host, warnings = intent_of(sources, name)
+        return environment_of(sources, intent, host, warnings)
+    except IsostackError as error:
+        return Environment(name, error=str(error))
+    except Exception as error:  # noqa: BLE001 - the other environments are to show all the same
+        return Environment(name, error=f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+
+def intent_of(sources: Sources, name: str) -> tuple[Intent, PreviewHost, tuple[str, ...]]:
+    """What ``up`` would do to an environment, as far as can be told without a cloud. Raises IsostackError."""
+    project, store = sources.project, RecordedStates(sources.home, sources.keyring)
+    config = load_stack(project, name, store.keyring.open)
+    snapshot = store.load(project.name, name).snapshot
+    if not snapshot.metadata.serial and sources.base:
+        store.stand_ins[project.name, name] = snapshot = sources.base.snapshot(name)
+    host = PreviewHost(sources.home, snapshot.metadata.cloud)
+    seen: list[Intent] = []
+
+    def sink(event: Event) -> None:
+        return None
+
+    result = run.preview(Stack(project, name, config, store, host, sink), Options(gates=[seen.append]))
+    if result.result == "failed" or not seen:
+        raise OperationFailed("; ".join(d.message for d in result.diagnostics if d.severity == "error"))
+    return seen[0], host, tuple(d.message for d in result.diagnostics if d.severity == "warning")
+
+
+def environment_of(sources: Sources, intent: Intent, host: PreviewHost, warnings: tuple[str, ...]) -> Environment:
+    """An environment's part of the report."""
+    before, pinned = intent.before.metadata, intent.stack.config.values.get(PINNED_KEY)
+    deployed = before.parameter_version or None
+    changes, nodes = changes_of(intent), nodes_of(intent)
+    changing = {(change.type, change.name) for change in changes}
+    there = [node for node in nodes if not node.component]
+    found = Environment(
+        name=intent.stack.name,
+        compared_with=_compared_with(sources, intent),
+        deployed=deployed,
+        pinned=pinned,
+        unchanged=sum((node.type, node.name) not in changing for node in there),
+        changes=changes,
+        nodes=nodes,
+        unseen=tuple(sorted(host.unseen)),
+        warnings=warnings,
+    )
+    return replace(found, parameters=_parameters(sources.project, found))
+
+
+def _compared_with(sources: Sources, intent: Intent) -> str:
+    before = intent.before.metadata
+    if before.serial:
+        return f"the state that {before.operation or 'a run'} left at {before.changed or 'an unknown time'}"
+    return f"the program of {sources.base.revision}" if sources.base else ""
+
+
+def _parameters(project: Project, environment: Environment) -> tuple[ParameterChange, ...]:
+    """What differs between the deployed and the pinned version, for this environment. None where the two cannot be read."""
+    before, after = environment.deployed, environment.pinned
+    if not before or not after or before == after:
+        return ()
+    try:
+        with told():
+            module = parameters_of(project)
+            old, new = module.load(before), module.load(after)
+            found = [change for change in module.diff(old, new) if change.environment == environment.name]
+            return tuple(
+                ParameterChange(
+                    change.path,
+                    None if change.kind == "added" else as_text(change.before),
+                    None if change.kind == "removed" else as_text(change.after),
+                    f"{before} only" if change.kind == "removed" else _origin(module.explain(new, environment.name, change.path)),
+                )
+                for change in found
+            )
+    except IsostackError:
+        return ()
+
+
+def _origin(found: object) -> str:
+    where = f"{Path(found.file).name}:{found.line}"  # type: ignore[attr-defined]  # an Explanation
+    table = found.table  # type: ignore[attr-defined]
+    return f"{where}, table {table.path}" if table else where
+
+
