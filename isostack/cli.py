@@ -21,6 +21,7 @@ import typer
 from isostack.errors import BadInput, IsostackError, Refused
 from isostack.parameters_cli import parameters_app
 from isostack.playground.commands import play_app
+from isostack.policy.commands import policy_app
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -44,6 +45,7 @@ cloud_app = typer.Typer(help="The local cloud: a simulated AWS on a loopback add
 app.add_typer(cloud_app, name="cloud")
 app.add_typer(parameters_app, name="parameters")
 app.add_typer(play_app, name="play")
+app.add_typer(policy_app, name="policy")
 
 Env = Annotated[str, typer.Argument(metavar="ENV", help="The environment: the name of a stack.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
@@ -54,8 +56,18 @@ Target = Annotated[
     typer.Option("--target", metavar="URN", help="Only this resource; may be repeated; * and ** are wildcards."),
 ]
 Parallel = Annotated[int, typer.Option("--parallel", min=1, max=256, help="How many steps are under way at once.")]
+PolicyPacks = Annotated[
+    list[Path] | None,
+    typer.Option("--policy-pack", metavar="DIR", help="Let this policy pack judge too; may be repeated."),
+]
+PolicyConfigs = Annotated[
+    list[Path] | None,
+    typer.Option("--policy-pack-config", metavar="FILE", help="A pack's configuration; one for each --policy-pack."),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 HERE = Path()
+Packs = tuple[list[Path], list[Path]] | None
+_EXIT_CODES = {"succeeded": 0, "failed": 1, "refused": 3}
 
 
 def main() -> NoReturn:
@@ -134,13 +146,15 @@ def up(
         bool, typer.Option("--skip-preview", help="Do not go through the program first; faster, and less careful.")
     ] = False,
     refresh_first: Annotated[bool, typer.Option("--refresh", help="Look first at what the cloud has.")] = False,
+    policy_pack: PolicyPacks = None,
+    policy_pack_config: PolicyConfigs = None,
     debug: Debug = False,
 ) -> None:
     """Bring an environment to what the program says."""
     from isostack.engine import run
 
     options = run.Options(tuple(target or ()), parallel, skip_preview, refresh_first)
-    _operate("Updating", run.up, env, cwd, options, as_json)
+    _operate("Updating", run.up, env, cwd, options, as_json, (policy_pack or [], policy_pack_config or []))
     if not as_json:
         where = "" if cwd == HERE else f" --cwd {cwd}"
         _console().print(
@@ -172,6 +186,8 @@ def preview(
     target: Target = None,
     parallel: Parallel = 16,
     refresh_first: Annotated[bool, typer.Option("--refresh", help="Look first at what the cloud has.")] = False,
+    policy_pack: PolicyPacks = None,
+    policy_pack_config: PolicyConfigs = None,
     debug: Debug = False,
 ) -> None:
     """Show what `up` would change: in one environment, or, without any cloud, in all of them."""
@@ -185,7 +201,7 @@ def preview(
     from isostack.engine import run
 
     options = run.Options(tuple(target or ()), parallel, refresh=refresh_first)
-    _operate("Previewing", run.preview, env, cwd, options, as_json)
+    _operate("Previewing", run.preview, env, cwd, options, as_json, (policy_pack or [], policy_pack_config or []))
 
 
 def _preview_recorded(env: str | None, everything: bool, form: str, *rest: Any) -> None:
@@ -242,23 +258,41 @@ def _operate(
     cwd: Path,
     options: Options,
     as_json: bool,
+    packs: Packs = None,
 ) -> None:
+    """Do it, and show it; with ``packs`` (folders and their configurations) policies judge it."""
     from isostack.display import Display
 
     if as_json:
-        _operate_for_machines(operation, env, cwd, options)
+        _operate_for_machines(operation, env, cwd, options, packs)
         return
     console = _console()
     display = Display(console, planning=operation.__name__ == "preview")
     stack = _stack(env, cwd, display, has_state=operation.__name__ in ("destroy", "refresh"))
-    with display.running(f"{verb} {env} ({stack.project.name})"):
-        result = operation(stack, options)
+    try:
+        with display.running(f"{verb} {env} ({stack.project.name})"):
+            result = operation(stack, _judged(stack, options, packs))
+    except Refused as refusal:
+        if refusal.result:
+            display.conclude(refusal.result)
+        raise
     display.conclude(result)
     if result.result != "succeeded":
-        raise typer.Exit(1)
+        raise typer.Exit(_EXIT_CODES[result.result])
 
 
-def _operate_for_machines(operation: Callable[[Stack, Options], Result], env: str, cwd: Path, options: Options) -> None:
+def _judged(stack: Stack, options: Options, packs: Packs) -> Options:
+    """The options with the policy packs that judge the stack."""
+    from dataclasses import replace
+
+    from isostack.policy.attach import attach
+
+    return options if packs is None else replace(options, analyzer=attach(stack.project, stack.config, *packs))
+
+
+def _operate_for_machines(
+    operation: Callable[[Stack, Options], Result], env: str, cwd: Path, options: Options, packs: Packs
+) -> None:
     """Print one document, the same keys for every ending."""
     from isostack.engine.events import Result, Tally
 
@@ -267,11 +301,12 @@ def _operate_for_machines(operation: Callable[[Stack, Options], Result], env: st
     try:
         with _stdout_kept_for_the_document():
             stack = _stack(env, cwd, lambda event: None, has_state=name in ("destroy", "refresh"))
-            result = operation(stack, options)
-        document, code = _document(result), 0 if result.result == "succeeded" else 1
+            result = operation(stack, _judged(stack, options, packs))
+        document, code = _document(result), _EXIT_CODES[result.result]
     except IsostackError as error:
         seconds = round(time.perf_counter() - started, 3)
-        document, code = _document(Result(env, name, "failed", Tally(), seconds)), error.exit_code
+        found = error.result if isinstance(error, Refused) else None
+        document, code = _document(found or Result(env, name, "failed", Tally(), seconds)), error.exit_code
         document |= _refusal(error, code)
     _print_json(document)
     if code:
@@ -292,6 +327,8 @@ def _stdout_kept_for_the_document() -> Iterator[None]:
 
 
 def _document(result: Result) -> dict[str, Any]:
+    from dataclasses import asdict
+
     from isostack.display import presentable
 
     return {
@@ -299,12 +336,12 @@ def _document(result: Result) -> dict[str, Any]:
         "engine": result.engine,
         "operation": result.operation,
         "result": result.result,
-        "exit_code": 0 if result.result == "succeeded" else 1,
+        "exit_code": _EXIT_CODES[result.result],
         "changes": result.changes.as_dict(),
         "duration_seconds": result.duration_seconds,
         "outputs": presentable(result.outputs),
         "diagnostics": [{"urn": d.urn, "severity": d.severity, "message": d.message} for d in result.diagnostics],
-        "policy": [],
+        "policy": [asdict(violation) for violation in result.policy],
     }
 
 

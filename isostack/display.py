@@ -9,7 +9,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +20,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from isostack.engine import urn as urns
-from isostack.engine.events import Change, Diagnostic, Event, Op, Phase, Result, StepDone, StepStarted
+from isostack.engine.events import Change, Diagnostic, Event, Op, Phase, Result, StepDone, StepStarted, Violation
 from isostack.engine.values import SIGNATURE_KEY, UNKNOWN, Secret
 
 _SIGNS = {
@@ -45,6 +45,7 @@ _DOING = {
     Op.REFRESH: ("refresh", "refreshing", "refreshed"),
     Op.SAME: ("", "checking", "checked"),
 }
+_SEVERITIES = ("", "low", "medium", "high", "critical")
 _CHANGE_SIGNS = {"add": ("+", "green"), "update": ("~", "yellow"), "delete": ("-", "red")}
 VALUE_WIDTH = 100
 LIVE_REFRESHES_PER_SECOND = 5
@@ -169,6 +170,7 @@ class Display:
         if result.outputs and result.operation in ("up", "refresh"):
             self.console.print(Text("\nOutputs:", style="bold"))
             print_outputs(self.console, result.outputs)
+        print_violations(self.console, result.policy)
         self._print_warnings_and_errors(nodes)
         self.console.print(self._summary(result))
 
@@ -190,8 +192,8 @@ class Display:
         words = _COUNTED[result.operation == "preview"]
         changed = [f"{counts[key]} {word}" for key, word in words.items() if counts[key]]
         same = counts["same"]
-        if result.result == "failed":
-            head = Text("failed", style="bold red")
+        if result.result != "succeeded":
+            head = Text(result.result, style="bold red")
         elif not changed:
             head = Text("no changes", style="bold green")
         else:
@@ -201,7 +203,7 @@ class Display:
         elif same:
             parts = f", {same} {'resource' if same == 1 else 'resources'} as before"
         else:
-            parts = ", nothing was changed" if result.result == "failed" else ", nothing there"
+            parts = ", nothing was changed" if result.result != "succeeded" else ", nothing there"
         return Text.assemble("\n", (f"{result.stack}: ", "bold"), head, f"{parts}, {result.duration_seconds:.1f} s")
 
     # -- lines -----------------------------------------------------------------------------------------------------
@@ -275,6 +277,39 @@ def print_outputs(console: Console, outputs: dict[str, Any], show_secrets: bool 
         console.print(Text.assemble("  ", (f"{name:<{width}}", "cyan"), "  ", shown(outputs[name], show_secrets)))
 
 
+def print_violations(console: Console, violations: Sequence[Violation], *, undecided: bool = False) -> None:
+    """What policies found, by pack, as Pulumi prints it, but mandatory ones last, where they are seen.
+
+    What a preview cannot tell yet is one line, unless each of them is asked for (``undecided``).
+    """
+    if violations:
+        console.print(Text("\nPolicies:", style="bold"))
+    for pack in sorted({(violation.pack, violation.version) for violation in violations}):
+        found = [violation for violation in violations if (violation.pack, violation.version) == pack]
+        sign = "❌" if any(violation.level == "mandatory" for violation in found) else "⚠️ "
+        console.print(Text(f"    {sign} {pack[0]}@v{pack[1]}"))
+        open_ = [] if undecided else [violation for violation in found if violation.undecided]
+        if open_:
+            policies, resources = (len({getattr(v, name) for v in open_}) for name in ("policy", "urn"))
+            console.print(
+                Text(
+                    f"        - {policies} {'policies' if policies > 1 else 'policy'} cannot tell yet about {resources} "
+                    f"{'resources' if resources > 1 else 'resource'}: values are not known before up, which asks again",
+                    "bright_black",
+                ),
+                soft_wrap=True,
+            )
+        for violation in sorted((v for v in found if v not in open_), key=lambda v: (v.level == "mandatory", _SEVERITIES.index(v.severity), v.policy, v.urn)):
+            style = "red" if violation.level == "mandatory" else "yellow"
+            severity = f" [severity: {violation.severity}]" if violation.severity else ""
+            about = f"  ({_short(urns.parse(violation.urn).type)}: {urns.parse(violation.urn).name})" if violation.urn else ""
+            console.print(
+                Text.assemble("        - ", (f"[{violation.level}]{severity}  {violation.policy}", style), about), soft_wrap=True
+            )
+            for line in violation.message.rstrip("\n").split("\n"):
+                console.print(Text(f"          {line}"), soft_wrap=True)
+
+
 def shown(value: Any, show_secrets: bool = False, width: int = 0) -> str:
     """A property value as people read it: unknowns and secrets by name, JSON for the rest."""
     if not isinstance(value, (dict, list)) and not isinstance(value, Secret) and value is not UNKNOWN:
@@ -340,4 +375,4 @@ def _change_line(change: Change, indent: str) -> Text:
     return text
 
 
-__all__ = ["Display", "escape", "presentable", "print_outputs", "shown"]
+__all__ = ["Display", "escape", "presentable", "print_outputs", "print_violations", "shown"]

@@ -5,6 +5,11 @@ Anything else that escapes is a defect of isostack and is shown with a traceback
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from isostack.engine.events import Result
+
 
 class IsostackError(Exception):
     """An error meant for a person. ``str(error)`` is the whole message; ``exit_code`` is the process's exit code."""
@@ -25,9 +30,13 @@ class BadInput(IsostackError):
 
 
 class Refused(IsostackError):
-    """Refused by a policy, a gate or the engine's own limits; nothing was changed (exit code 3)."""
+    """Refused by a policy, a gate or the engine's own limits; nothing was changed (exit code 3).
+
+    ``result`` is what the operation had found by then, where it had found anything.
+    """
 
     exit_code = 3
+    result: Result | None = None
 
 
 class Locked(IsostackError):

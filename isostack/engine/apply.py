@@ -166,6 +166,9 @@ class Applier:
     # -- components and providers -------------------------------------------------------------------------------------
 
     def _register_component(self, goal: Goal, old: ResourceState | None) -> Registered:
+        if problem := self.deployment.forbidden(goal, goal.inputs):
+            with self.deployment.step(goal, Op.UPDATE if old else Op.CREATE) as step:
+                return step.fail(problem)
         state = self.deployment.new_state(goal, old, goal.inputs, old.outputs if old else {}, "")
         if state != old:
             self.deployment.put(state)
@@ -184,6 +187,8 @@ class Applier:
         changed = [] if old is None else [k for k in old.inputs.keys() | inputs.keys() if old.inputs.get(k) != inputs.get(k)]
         op = Op.CREATE if old is None else Op.UPDATE if changed else Op.SAME
         with self.deployment.step(goal, op, plan.changes(old.inputs if old else {}, inputs, sorted(changed or inputs))) as step:
+            if problem := self.deployment.forbidden(goal, inputs):
+                return step.fail(problem)
             try:
                 self.deployment.configure(goal.urn, package, inputs)
             except IsostackError as error:

@@ -46,6 +46,7 @@ class _CustomResource:
         if old is not None and exists:
             inputs = plan.ignore_changes(inputs, old.inputs, goal.ignore_changes)
         checked, problem = self._checked(old if exists else None, inputs)
+        problem = problem or self.deployment.forbidden(goal, checked)
         if problem:
             with self.deployment.step(goal, Op.UPDATE if exists else Op.CREATE) as step:
                 return step.fail(problem)

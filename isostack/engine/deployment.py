@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from isostack.engine import plan
 from isostack.engine.events import Change, Op, Sink, StepDone, StepStarted, Tally
@@ -26,6 +26,9 @@ from isostack.engine.provider import Provider, ProviderError, ProviderHost
 from isostack.engine.state import PendingOperation, ResourceState, Snapshot
 from isostack.engine.values import UNKNOWN, PropertyMap, Secret, plain
 from isostack.errors import OperationFailed, Refused
+
+if TYPE_CHECKING:
+    from isostack.engine.analyzer import Analyzer
 
 # A signal that arrives just before a wait begins is seen only after it.
 SECONDS_TO_NOTICE = 0.2
@@ -65,8 +68,10 @@ class Deployment:
         make_urn: Callable[[str, str, str], str],
         targets: Sequence[str] = (),
         parallel: int = 16,
+        analyzer: Analyzer | None = None,
     ) -> None:
         self.snapshot = snapshot
+        self.analyzer = analyzer
         self.host = host
         self.sink = sink
         self.journal = journal
@@ -97,6 +102,17 @@ class Deployment:
             self.fatal = self.fatal or Refused(f"{what}; {USE_THE_CLI}")
             raise self.fatal
 
+    def forbidden(self, goal: Goal, inputs: PropertyMap) -> str:
+        """Why policies forbid a resource with these inputs, or empty. A preview tells it and goes on, to find all there is."""
+        if self.analyzer is None:
+            return ""
+        provider = self.snapshot.get(provider_urn(goal.provider)) if goal.provider else None
+        found = self.analyzer.of_resource(goal, inputs, provider, preview=self.preview)
+        for violation in found:
+            self.sink(violation)
+        names = dict.fromkeys(violation.policy for violation in found if violation.level == "mandatory")
+        return f"forbidden by policy {', '.join(names)}" if names and not self.preview else ""
+
     # -- providers
 
     def default_provider(self, package: str) -> str:
@@ -111,6 +127,8 @@ class Deployment:
                 old = self.snapshot.get(urn)
                 id_ = old.id if old and old.id else str(uuid.uuid4())
                 goal = Goal(type_, name, urn, custom=True, inputs=inputs)
+                if problem := self.forbidden(goal, inputs):
+                    raise ProviderError(f"its provider {name} is {problem}")
                 state = self.new_state(goal, old, inputs, inputs, id_)
                 self.seen.add(urn)
                 if state != old:

@@ -79,7 +79,23 @@ class Phase:
     text: str
 
 
-Event = StepStarted | StepDone | Diagnostic | Phase
+@dataclass(frozen=True)
+class Violation:
+    """What a policy found. ``urn`` is the resource that it is about, or the stack; a ``mandatory`` one stops the run."""
+
+    pack: str
+    version: str
+    policy: str
+    level: Literal["advisory", "mandatory"]
+    severity: str
+    """``low``, ``medium``, ``high`` or ``critical``, or empty."""
+    urn: str
+    message: str
+    undecided: bool = False
+    """Whether this is no violation, but a preview that cannot tell yet; it is advisory then."""
+
+
+Event = StepStarted | StepDone | Diagnostic | Phase | Violation
 Sink = Callable[[Event], None]
 
 
@@ -113,4 +129,5 @@ class Result:
     outputs: dict[str, Any] = field(default_factory=dict)
     """Stack outputs as property values; secrets are still marked as such."""
     diagnostics: tuple[Diagnostic, ...] = ()
+    policy: tuple[Violation, ...] = ()
     engine: str = "embedded"

@@ -53,7 +53,7 @@ class Node:
 
     The stack has what the program exports as its input ``outputs``; a resource that is only read has its ``id`` as one.
     ``property_dependencies`` are URNs by the input that they come with, ``dependencies`` these and all others.
-    ``source`` is where: ``components/queue.py:41``, or empty where the SDK does not tell.
+    ``source`` is where: ``components/queue.py:41``, or empty where the SDK does not tell. ``outputs`` is what it was answered.
     """
 
     urn: str
@@ -66,6 +66,7 @@ class Node:
     options: Mapping[str, Any]
     inputs: PropertyMap = field(repr=False)
     source: str = ""
+    outputs: PropertyMap = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,9 @@ class _Paper:
         if not self._deployment.host.serves_type(goal.type):
             self._deployment.refuse(f"resource type {goal.type}")
             return Registered(goal.urn, "", goal.inputs)
-        return Registered(goal.urn, f"{goal.name}.id", self._made_up(goal))
+        outputs = self._made_up(goal)
+        self._nodes[goal.urn] = replace(self._nodes[goal.urn], outputs=outputs)
+        return Registered(goal.urn, f"{goal.name}.id", outputs)
 
     def read(self, goal: Goal, id_: str) -> Registered:
         self._keep(goal, id=id_)

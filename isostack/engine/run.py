@@ -5,18 +5,19 @@ Owns their order: lock, load, settle what an earlier run left open, preview, run
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from isostack.engine import deletion, reconcile
 from isostack.engine import urn as urns
 from isostack.engine.deployment import STACK_TYPE, Deployment, Interrupted
-from isostack.engine.events import Diagnostic, Event, Op, Phase, Result, Sink, StepDone, StepStarted, Tally
+from isostack.engine.events import Diagnostic, Event, Op, Phase, Result, Sink, StepDone, StepStarted, Tally, Violation
 from isostack.engine.journal import Journal
 from isostack.engine.lock import StackLock
 from isostack.engine.project import PINNED_KEY, Project, StackConfig
@@ -25,6 +26,9 @@ from isostack.engine.state import Snapshot
 from isostack.engine.store import Store
 from isostack.engine.values import PropertyMap, Secret
 from isostack.errors import IsostackError, OperationFailed, Refused
+
+if TYPE_CHECKING:
+    from isostack.engine.analyzer import Analyzer
 
 Operation = Literal["up", "preview", "destroy", "refresh"]
 PARALLEL = 16
@@ -66,7 +70,8 @@ Gate = Callable[[Intent], None]
 class Options:
     """How an operation goes: ``targets`` are URNs (with wildcards), ``parallel`` the steps under way at once.
 
-    ``gates`` are asked once the whole intent is known, in this order; with one, ``skip_preview`` has no effect.
+    ``gates`` are asked once the whole intent is known, in this order, and after the policies of ``analyzer``; with either,
+    ``skip_preview`` has no effect.
     """
 
     targets: Sequence[str] = ()
@@ -74,6 +79,7 @@ class Options:
     skip_preview: bool = False
     refresh: bool = False
     gates: Sequence[Gate] = ()
+    analyzer: Analyzer | None = None
 
 
 def preview(stack: Stack, options: Options = Options()) -> Result:
@@ -94,7 +100,7 @@ def up(stack: Stack, options: Options = Options()) -> Result:
     what cannot be done is refused before anything is changed."""
     run = _Run(stack, "up", options)
     with _without_garbage_collection(), run.locked() as (snapshot, journal):
-        if not options.skip_preview or options.gates:
+        if not options.skip_preview or options.gates or options.analyzer:
             run.stack.sink(Phase("checking the program"))
             rehearsal = _Run(stack, "up", options, quiet=True)
             deployment = rehearsal.deployment(snapshot.copy(), None)
@@ -108,6 +114,7 @@ def up(stack: Stack, options: Options = Options()) -> Result:
                 gc.collect()  # the SDK leaves 0.1 MB for each resource
         deployment = run.deployment(snapshot, journal)
         run.guard(deployment, lambda: run.go_through_program(deployment))
+        run.guard(deployment, lambda: run.analyze_stack(deployment))
         if not run.errors:
             snapshot.metadata.parameter_version = stack.config.values.get(PINNED_KEY, "")
         return run.result(deployment)
@@ -156,6 +163,7 @@ class _Run:
     started: float = field(default_factory=time.perf_counter)
     held: list[Event] = field(default_factory=list)
     steps: list[StepStarted] = field(default_factory=list)
+    violations: dict[Violation, None] = field(default_factory=dict)
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -167,6 +175,8 @@ class _Run:
             self.diagnostics.append(event)
         elif isinstance(event, StepStarted):
             self.steps.append(event)
+        elif isinstance(event, Violation):
+            self.violations[event] = None
         elif isinstance(event, StepDone) and event.status == "failed":
             self.diagnostics.append(Diagnostic("error", event.message, event.urn))
         elif isinstance(event, StepDone) and event.status == "skipped":
@@ -177,12 +187,35 @@ class _Run:
             self.stack.sink(event)
 
     def ask_gates(self, before: Snapshot, deployment: Deployment) -> None:
-        """Let each gate look at what a run without a journal has found that it would do."""
-        if not self.options.gates:
+        """Let policies and each gate look at what a run without a journal has found that it would do."""
+        try:
+            self.analyze_stack(deployment)
+            if self.mandatory:
+                raise Refused(f"{self.stack.name}: {self.mandatory}; nothing was changed")
+            intent = Intent(self.stack, self.operation, before.copy(), deployment.snapshot, tuple(self.steps))
+            for gate in self.options.gates:
+                gate(intent)
+        except Refused as refusal:
+            refusal.result = dataclasses.replace(
+                self.result(deployment, changed=self.operation == "preview"), result="refused"
+            )
+            raise
+
+    def analyze_stack(self, deployment: Deployment) -> None:
+        """Let stack policies look at what a run without errors has come to."""
+        if self.options.analyzer is None or self.errors or self.operation not in ("preview", "up"):
             return
-        intent = Intent(self.stack, self.operation, before.copy(), deployment.snapshot, tuple(self.steps))
-        for gate in self.options.gates:
-            gate(intent)
+        for violation in self.options.analyzer.of_stack(deployment.snapshot, preview=deployment.preview):
+            self.sink(violation)
+        if self.mandatory and not deployment.preview:
+            self.sink(Diagnostic("error", self.mandatory))
+
+    @property
+    def mandatory(self) -> str:
+        """How many mandatory policies are violated, and which; or empty."""
+        found = [violation for violation in self.violations if violation.level == "mandatory"]
+        names = ", ".join(dict.fromkeys(violation.policy for violation in found))
+        return f"{len(found)} {'violations' if len(found) > 1 else 'violation'} of mandatory policies ({names})" if found else ""
 
     def tell_held_back(self) -> None:
         """Show what a quiet run found wrong."""
@@ -226,6 +259,7 @@ class _Run:
             ),
             targets=self.options.targets,
             parallel=self.options.parallel,
+            analyzer=self.options.analyzer,
         )
 
     def catch_up(self, deployment: Deployment) -> None:
@@ -304,11 +338,12 @@ class _Run:
         return Result(
             stack=self.stack.name,
             operation=self.operation,
-            result="failed" if self.errors else "succeeded",
+            result="succeeded" if not self.errors else "refused" if self.mandatory else "failed",
             changes=deployment.tally if changed else Tally(),
             duration_seconds=round(time.perf_counter() - self.started, 3),
             outputs=outputs,
             diagnostics=tuple(self.diagnostics),
+            policy=tuple(self.violations),
         )
 
     def _start_cloud(self) -> None:

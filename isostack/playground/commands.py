@@ -8,13 +8,13 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from isostack.errors import BadInput, OperationFailed
+from isostack.errors import BadInput, OperationFailed, Refused
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -283,9 +283,10 @@ class _Work:
         """Show how it ended. Raises Exit where it failed."""
         from isostack.display import presentable
 
-        succeeded = result is None or result.result == "succeeded"
+        ending = "succeeded" if result is None else result.result
+        code = {"succeeded": 0, "failed": 1, "refused": Refused.exit_code}[ending]
         if self._as_json:
-            told = {"result": "succeeded" if succeeded else "failed", "exit_code": 0 if succeeded else 1, **facts}
+            told = {"result": ending, "exit_code": code, **facts}
             if result is not None:
                 told |= {
                     "stack": result.stack,
@@ -293,12 +294,25 @@ class _Work:
                     "duration_seconds": result.duration_seconds,
                     "outputs": presentable(result.outputs),
                     "diagnostics": [asdict(diagnostic) for diagnostic in result.diagnostics],
+                    "policy": [asdict(violation) for violation in result.policy],
                 }
             _print(json.dumps(told, indent=2))
         elif result is not None and self._display is not None:
             self._display.conclude(result)
-        if not succeeded:
-            raise typer.Exit(1)
+        if code:
+            raise typer.Exit(code)
+
+    def refused(self, refusal: Refused) -> NoReturn:
+        """Show what had been found when it was refused, before anything was changed."""
+        from isostack.engine.events import Diagnostic
+
+        if refusal.result is not None:
+            if self._as_json:
+                said = Diagnostic("error", str(refusal))
+                self.conclude(replace(refusal.result, diagnostics=(*refusal.result.diagnostics, said)), {})
+            elif self._display is not None:
+                self._display.conclude(refusal.result)
+        raise refusal
 
     def document(self, document: dict[str, Any]) -> None:
         if self._as_json:
@@ -325,7 +339,11 @@ def _work(cwd: Path, as_json: bool) -> Iterator[_Work]:
     home = Path(chosen).expanduser().resolve() if chosen else project.root / ".isostack"
     playgrounds = Playgrounds(project, Store(home), LocalCloud(home))
     console = Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
-    yield _Work(playgrounds, console, as_json)
+    work = _Work(playgrounds, console, as_json)
+    try:
+        yield work
+    except Refused as refusal:
+        work.refused(refusal)
     warnings(playgrounds.records.all(), lambda line: print(f"warning: {line}", file=sys.stderr))  # noqa: T201 - a message
 
 

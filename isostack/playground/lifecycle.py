@@ -24,6 +24,7 @@ from isostack.localcloud.provider import LocalCloudHost
 from isostack.playground import names, records, sweep
 from isostack.playground.records import Record, Records
 from isostack.playground.snapshots import Manifest, Snapshots
+from isostack.policy.attach import attach
 
 if TYPE_CHECKING:
     from isostack.engine.store import Store
@@ -89,7 +90,8 @@ class Playgrounds:
             record = record.until(records.now() + (records.lifetime(lifetime, longest) if lifetime else usual))
         record = replace(record, parameters=base.values.get(PINNED_KEY, ""))
         self.records.keep(record)
-        result = run.up(self._stack(record, base, sink), options or run.Options())
+        stack = self._stack(record, base, sink)
+        result = run.up(stack, options or run.Options(analyzer=attach(self.project, stack.config)))
         self._note_places(record)
         if manifest and result.result == "succeeded":
             self._put_back(record, manifest, sink)

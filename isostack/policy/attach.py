@@ -1,0 +1,74 @@
+"""Which policy packs judge a project's stack: the project's own, always, and those that are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isostack.engine.project_file import shown
+from isostack.errors import BadInput, Refused
+
+if TYPE_CHECKING:
+    from isostack.engine.project import Project, StackConfig
+    from isostack.policy.analyzer import Policies
+
+OWN = "policies"
+"""The folder beside Pulumi.yaml that holds a project's own pack."""
+ENVIRONMENT_KEY = "isostack:environment"
+NOT_WITHOUT = ("staging", "production")
+"""The environments that nobody changes without a pack."""
+
+
+def own_pack(project: Project) -> Path | None:
+    """The folder of a project's own pack, or None where it has none."""
+    from isostack.engine.project_file import EXTENSIONS
+
+    folder = project.root / OWN
+    return folder if any((folder / f"PulumiPolicy{extension}").is_file() for extension in EXTENSIONS) else None
+
+
+def attach(
+    project: Project, config: StackConfig, folders: Sequence[Path] = (), files: Sequence[Path] = ()
+) -> Policies | None:
+    """The project's own pack and those in ``folders``, configured by ``files``; None where there is none.
+
+    There is a file for each folder, in their order, or, without a folder, one for the project's own pack.
+    Raises Refused where staging or production would be changed without any, and BadInput for what cannot be read.
+    """
+    own = own_pack(project)
+    asked = [folder.resolve() for folder in folders]
+    if missing := next((folder for folder in folders if not folder.is_dir()), None):
+        raise BadInput(f"--policy-pack {missing}: no such directory")
+    if files and len(files) != (len(folders) or bool(own)):
+        raise BadInput(
+            f"--policy-pack-config: {len(files)} of them for {len(folders)} of --policy-pack; give each pack its own, in the same order"
+        )
+    if own in asked:
+        own = None
+    environment = config.values.get(ENVIRONMENT_KEY, "")
+    if not asked and own is None:
+        if environment in NOT_WITHOUT:
+            raise Refused(
+                f"{config.stack}: there is no policy pack to judge {environment} with; put the project's own back in "
+                f"{shown(project.root / OWN)}, or name one with --policy-pack"
+            )
+        return None
+    return _attached(project, config, [*([own] if own else []), *asked], files)
+
+
+def _attached(project: Project, config: StackConfig, folders: Sequence[Path], files: Sequence[Path]) -> Policies:
+    from isostack.policy.analyzer import Attached, Policies
+    from isostack.policy.configuration import read_file, reconcile
+    from isostack.policy.pack import Surroundings, load
+
+    surroundings = Surroundings.of(project.name, config)
+    # Files go with the last folders: those that were asked for, or the project's own where there are no others.
+    given = dict(zip(reversed(folders), reversed(files), strict=False))
+    packs = []
+    for folder in folders:
+        pack = load(folder, surroundings)
+        file = given.get(folder)
+        said = read_file(file) if file else {}
+        packs.append(Attached(pack, reconcile(pack, said, f"--policy-pack-config {shown(file)}" if file else "")))
+    return Policies(packs, surroundings)
