@@ -16,18 +16,52 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isostack.engine import run
-from isostack.engine.events import Event
-from isostack.engine.project import PINNED_KEY, Project, known_stacks, load_stack
+from isostack.engine import urn as urns
+from isostack.engine.events import Violation
+from isostack.engine.project import PINNED_KEY, Project, StackConfig, known_stacks, load_stack
 from isostack.engine.run import Intent, Options, Stack
 from isostack.engine.secrets import Keyring
-from isostack.errors import BadInput, IsostackError, OperationFailed
+from isostack.errors import BadInput, IsostackError, OperationFailed, Refused
 from isostack.parameters import parameters_of, told
 from isostack.preview.changes import as_text, changes_of, nodes_of
 from isostack.preview.offline import PreviewHost, RecordedStates
-from isostack.preview.report import Environment, ParameterChange, Report
+from isostack.policy.attach import attach
+from isostack.preview.report import Environment, Finding, ParameterChange, Report, short_type
 
 if TYPE_CHECKING:
+    from isostack.engine.plan import Goal
+    from isostack.engine.state import ResourceState, Snapshot
+    from isostack.engine.values import PropertyMap
+    from isostack.policy.analyzer import Policies
     from isostack.preview.base import Base
+
+
+class _Listening:
+    """An analyzer that is told everything and stops nothing, so that what a policy refuses still shows."""
+
+    def __init__(self, policies: Policies) -> None:
+        self._policies = policies
+        self.found: dict[Violation, None] = {}
+
+    def of_resource(
+        self, goal: Goal, inputs: PropertyMap, provider: ResourceState | None, *, preview: bool
+    ) -> Sequence[Violation]:
+        self.found |= dict.fromkeys(self._policies.of_resource(goal, inputs, provider, preview=preview))
+        return ()
+
+    def of_stack(self, snapshot: Snapshot, *, preview: bool) -> Sequence[Violation]:
+        self.found |= dict.fromkeys(self._policies.of_stack(snapshot, preview=preview))
+        return ()
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a look at an environment found, before it is made into a report."""
+
+    intent: Intent
+    unseen: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    violations: tuple[Violation, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,15 +138,14 @@ def _outcome(name: str, future: Future[Environment]) -> Environment:
 def look(sources: Sources, name: str) -> Environment:
     """What an environment would become. What goes wrong is in it."""
     try:
-        intent, host, warnings = intent_of(sources, name)
-        return environment_of(sources, intent, host, warnings)
+        return environment_of(sources, intend(sources, name))
     except IsostackError as error:
         return Environment(name, error=str(error))
     except Exception as error:  # noqa: BLE001 - the other environments are to show all the same
         return Environment(name, error=f"{type(error).__name__}: {' '.join(str(error).split())}")
 
 
-def intent_of(sources: Sources, name: str) -> tuple[Intent, PreviewHost, tuple[str, ...]]:
+def intend(sources: Sources, name: str) -> Looked:
     """What ``up`` would do to an environment, as far as can be told without a cloud. Raises IsostackError."""
     project, store = sources.project, RecordedStates(sources.home, sources.keyring)
     config = load_stack(project, name, store.keyring.open)
@@ -120,19 +153,28 @@ def intent_of(sources: Sources, name: str) -> tuple[Intent, PreviewHost, tuple[s
     if not snapshot.metadata.serial and sources.base:
         store.stand_ins[project.name, name] = snapshot = sources.base.snapshot(name)
     host = PreviewHost(sources.home, snapshot.metadata.cloud)
+    listening, warnings = _policies(project, config)
     seen: list[Intent] = []
-
-    def sink(event: Event) -> None:
-        return None
-
-    result = run.preview(Stack(project, name, config, store, host, sink), Options(gates=[seen.append]))
+    stack = Stack(project, name, config, store, host, lambda event: None)
+    result = run.preview(stack, Options(gates=[seen.append], analyzer=listening))
     if result.result == "failed" or not seen:
         raise OperationFailed("; ".join(d.message for d in result.diagnostics if d.severity == "error"))
-    return seen[0], host, tuple(d.message for d in result.diagnostics if d.severity == "warning")
+    warnings += [d.message for d in result.diagnostics if d.severity == "warning"]
+    return Looked(seen[0], tuple(sorted(host.unseen)), tuple(warnings), tuple(listening.found if listening else ()))
 
 
-def environment_of(sources: Sources, intent: Intent, host: PreviewHost, warnings: tuple[str, ...]) -> Environment:
+def _policies(project: Project, config: StackConfig) -> tuple[_Listening | None, list[str]]:
+    """The packs that judge the stack; that there must be one and is none is a warning here, where nothing is changed."""
+    try:
+        policies = attach(project, config)
+    except Refused as error:
+        return None, [str(error)]
+    return (_Listening(policies) if policies else None), []
+
+
+def environment_of(sources: Sources, looked: Looked) -> Environment:
     """An environment's part of the report."""
+    intent = looked.intent
     before, pinned = intent.before.metadata, intent.stack.config.values.get(PINNED_KEY)
     deployed = before.parameter_version or None
     changes, nodes = changes_of(intent), nodes_of(intent)
@@ -146,10 +188,25 @@ def environment_of(sources: Sources, intent: Intent, host: PreviewHost, warnings
         unchanged=sum((node.type, node.name) not in changing for node in there),
         changes=changes,
         nodes=nodes,
-        unseen=tuple(sorted(host.unseen)),
-        warnings=warnings,
+        policies=_findings(looked),
+        unseen=looked.unseen,
+        warnings=looked.warnings,
     )
     return replace(found, parameters=_parameters(sources.project, found))
+
+
+def _findings(looked: Looked) -> tuple[Finding, ...]:
+    """What policies say, the mandatory first. What a preview cannot tell yet is left out: up will tell."""
+    found = [
+        Finding(one.policy, one.level, _called(one.urn), " ".join(one.message.split()))
+        for one in looked.violations
+        if not one.undecided
+    ]
+    return tuple(sorted(found, key=lambda one: (one.level != "mandatory", one.policy, one.resource, one.message)))
+
+
+def _called(urn: str) -> str:
+    return f"{urns.name_of(urn)} ({short_type(urns.type_of(urn))})" if urn else "the stack"
 
 
 def _compared_with(sources: Sources, intent: Intent) -> str:
