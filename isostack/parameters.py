@@ -95,6 +95,7 @@ class Gates(Protocol):
     """
 
     account: str
+    region: str
     entry_role: str
     roles: Mapping[str, Role]
     operators: Sequence[str]

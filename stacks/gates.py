@@ -36,6 +36,7 @@ class Gates:
     """The gates of an environment. ``entry_role`` is there before the environment is, and makes it."""
 
     account: str
+    region: str
     entry_role: str
     roles: Mapping[str, GateRole]
     operators: tuple[str, ...]
@@ -49,6 +50,7 @@ def gates_of(values: EnvironmentParameters) -> Gates:
     operators = tuple(role for role, level in OPERATORS.items() if access.matrix[role] == level)
     return Gates(
         account=values.account,
+        region=values.region,
         entry_role=values.entry_role,
         roles={role: _role(values.name, role, access) for role in get_args(Role)},
         operators=operators,
