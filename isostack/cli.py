@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from isostack.errors import BadInput, IsostackError, Refused
+from isostack.gates.commands import add_commands
 from isostack.parameters_cli import parameters_app
 from isostack.playground.commands import play_app
 from isostack.policy.commands import policy_app
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
     from isostack.engine.project import Project
     from isostack.engine.run import Options, Stack
     from isostack.engine.store import Store
+    from isostack.gates.admission import Guard
     from isostack.localcloud.server import LocalCloud
+    from isostack.widening import Noted
 
 app = typer.Typer(
     name="isostack",
@@ -46,6 +49,7 @@ app.add_typer(cloud_app, name="cloud")
 app.add_typer(parameters_app, name="parameters")
 app.add_typer(play_app, name="play")
 app.add_typer(policy_app, name="policy")
+add_commands(app, cloud_app)
 
 Env = Annotated[str, typer.Argument(metavar="ENV", help="The environment: the name of a stack.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
@@ -220,6 +224,9 @@ def _preview_recorded(env: str | None, everything: bool, form: str, *rest: Any) 
 def destroy(
     env: Env,
     yes: Yes = False,
+    confirm: Annotated[
+        str | None, typer.Option("--confirm", metavar="ENV", help="The name of a restricted environment, in place of typing it.")
+    ] = None,
     as_json: Json = False,
     cwd: Cwd = HERE,
     target: Target = None,
@@ -229,11 +236,11 @@ def destroy(
     """Delete everything in an environment."""
     from isostack.engine import run
 
-    if not yes:
+    if not yes and _guard(env, cwd) is None:
         if as_json or not sys.stdin.isatty():
             raise BadInput(f"destroy {env}: there is nobody to ask; add --yes to delete everything in it")
         typer.confirm(f"Delete {'the targets' if target else 'everything'} in {env}?", abort=True)
-    _operate("Destroying", run.destroy, env, cwd, run.Options(tuple(target or ()), parallel), as_json)
+    _operate("Destroying", run.destroy, env, cwd, run.Options(tuple(target or ()), parallel), as_json, confirm=confirm)
 
 
 @app.command()
@@ -259,55 +266,91 @@ def _operate(
     options: Options,
     as_json: bool,
     packs: Packs = None,
+    confirm: str | None = None,
 ) -> None:
     """Do it, and show it; with ``packs`` (folders and their configurations) policies judge it."""
     from isostack.display import Display
+    from isostack.widening import lines
 
     if as_json:
-        _operate_for_machines(operation, env, cwd, options, packs)
+        _operate_for_machines(operation, env, cwd, options, packs, confirm)
         return
     console = _console()
     display = Display(console, planning=operation.__name__ == "preview")
     stack = _stack(env, cwd, display, has_state=operation.__name__ in ("destroy", "refresh"))
+    gated, noted = _gated(stack, operation.__name__, options, cwd, packs, confirm)
     try:
         with display.running(f"{verb} {env} ({stack.project.name})"):
-            result = operation(stack, _judged(stack, options, packs))
+            result = operation(stack, gated)
     except Refused as refusal:
         if refusal.result:
             display.conclude(refusal.result)
         raise
     display.conclude(result)
+    for line in lines(noted.found, creation=noted.creation):
+        console.print(line, markup=False)
     if result.result != "succeeded":
         raise typer.Exit(_EXIT_CODES[result.result])
 
 
-def _judged(stack: Stack, options: Options, packs: Packs) -> Options:
-    """The options with the policy packs that judge the stack."""
+def _gated(
+    stack: Stack, operation: str, options: Options, cwd: Path, packs: Packs, confirm: str | None
+) -> tuple[Options, Noted]:
+    """The options with the policies and gates that stand before this run. Raises Refused where the caller does not get past the first."""
     from dataclasses import replace
 
     from isostack.policy.attach import attach
+    from isostack.widening import Noted
 
-    return options if packs is None else replace(options, analyzer=attach(stack.project, stack.config, *packs))
+    noted, gates = Noted(), list(options.gates)
+    guard = None if operation == "preview" else _guard(stack.name, cwd)
+    if operation in ("up", "preview") and (guard or not options.skip_preview):
+        gates.append(noted)
+    if guard is not None:
+        if sys.stdin.isatty() and confirm is None:
+            guard.ask_name = lambda: str(typer.prompt(f"Everything in {stack.name} is about to be deleted. Type its name"))
+        guard.admit(operation, confirm)
+        gates.append(guard.gate)
+    analyzer = None if packs is None else attach(stack.project, stack.config, *packs)
+    return replace(options, gates=gates, analyzer=analyzer), noted
+
+
+def _guard(env: str, cwd: Path) -> Guard | None:
+    """What stands before an environment that only some may run; None for any other."""
+    from isostack.parameters import has_parameters
+
+    project = _project(cwd)
+    if not has_parameters(project):
+        return None
+    from isostack.engine.project import load_stack
+    from isostack.gates.admission import guard_of
+
+    store = _store(project)
+    config = load_stack(project, env, store.keyring.open)
+    return guard_of(project, env, config.values, store.home, "" if cwd == HERE else f" --cwd {cwd}")
 
 
 def _operate_for_machines(
-    operation: Callable[[Stack, Options], Result], env: str, cwd: Path, options: Options, packs: Packs
+    operation: Callable[[Stack, Options], Result], env: str, cwd: Path, options: Options, packs: Packs, confirm: str | None
 ) -> None:
     """Print one document, the same keys for every ending."""
     from isostack.engine.events import Result, Tally
 
+    noted = None
     name: Any = operation.__name__
     started = time.perf_counter()
     try:
         with _stdout_kept_for_the_document():
             stack = _stack(env, cwd, lambda event: None, has_state=name in ("destroy", "refresh"))
-            result = operation(stack, _judged(stack, options, packs))
+            gated, noted = _gated(stack, name, options, cwd, packs, confirm)
+            result = operation(stack, gated)
         document, code = _document(result), _EXIT_CODES[result.result]
     except IsostackError as error:
         seconds = round(time.perf_counter() - started, 3)
         found = error.result if isinstance(error, Refused) else None
         document, code = _document(found or Result(env, name, "failed", Tally(), seconds)), error.exit_code
         document |= _refusal(error, code)
+    document["widening"] = [one.as_dict() for one in noted.found] if noted else []
     _print_json(document)
     if code:
         raise typer.Exit(code)
@@ -402,6 +445,9 @@ def import_state(
 
     project = _project(cwd)
     store = _store(project)
+    guard = _guard(env, cwd)
+    if guard is not None:
+        guard.admit("import")
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text()
     except (OSError, UnicodeDecodeError) as error:

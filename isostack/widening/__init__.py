@@ -1,0 +1,63 @@
+"""What a change lets in, or allows, that was not before: permissions, trust and network reach. Pure.
+
+Compares the state before an intent with the one after it, and knows no order of steps: what was there already, in whatever
+form, is not new. Errs on the safe side: denials that stand beside a permission are not counted against it, and two ranges that
+together are a third are told as new. A value that only the up will know is told as such. Policy documents are
+:mod:`isostack.widening.permissions`', the network is :mod:`isostack.widening.reach`'s.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from isostack.widening.permissions import permissions
+from isostack.widening.reach import reach
+from isostack.widening.sides import Side, Widening
+
+if TYPE_CHECKING:
+    from isostack.engine.run import Intent
+
+__all__ = ["Noted", "Widening", "is_creation", "lines", "widened"]
+
+
+@dataclass
+class Noted:
+    """A gate that lets everything pass, and remembers what is let in or allowed anew."""
+
+    found: tuple[Widening, ...] = ()
+    creation: bool = False
+
+    def __call__(self, intent: Intent) -> None:
+        self.found, self.creation = widened(intent), is_creation(intent)
+
+
+def widened(intent: Intent) -> tuple[Widening, ...]:
+    """All that is new, by subject; nothing for a destroy and a refresh."""
+    if intent.operation not in ("up", "preview"):
+        return ()
+    before, after = Side(intent.before), Side(intent.after)
+    found = {*permissions(before, after), *reach(before, after)}
+    return tuple(sorted(found, key=lambda one: (one.kind, one.subject, one.text)))
+
+
+def is_creation(intent: Intent) -> bool:
+    """Whether the stack has nothing yet, so that all of it is new."""
+    return not any(r.custom and not r.type.startswith("pulumi:") for r in intent.before.resources)
+
+
+def lines(found: tuple[Widening, ...], *, creation: bool) -> Iterator[str]:
+    """For people: one line each; of a new environment the counts alone."""
+    if not found:
+        return
+    if not creation:
+        yield "Lets in or allows anew:"
+        yield from (f"  {one}" for one in found)
+        return
+    counts = Counter(one.kind for one in found)
+    subjects = {kind: len({one.subject for one in found if one.kind == kind}) for kind in counts}
+    words = {"permission": "permissions of {} roles and policies", "trust": "who takes on {} roles", "network": "reach of {}"}
+    parts = (f"{counts[kind]} times {words[kind].format(subjects[kind])}" for kind in sorted(counts))
+    yield f"New, so all that it lets in or allows is: {', '.join(parts)} (--json lists them)"
