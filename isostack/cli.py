@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from isostack.engine.events import Event, Result
     from isostack.engine.project import Project
-    from isostack.engine.run import Options, Stack
+    from isostack.engine.run import Intent, Options, Stack
     from isostack.engine.store import Store
     from isostack.gates.admission import Guard
     from isostack.localcloud.server import LocalCloud
@@ -150,6 +150,10 @@ def up(
         bool, typer.Option("--skip-preview", help="Do not go through the program first; faster, and less careful.")
     ] = False,
     refresh_first: Annotated[bool, typer.Option("--refresh", help="Look first at what the cloud has.")] = False,
+    plan: Annotated[
+        Path | None,
+        typer.Option("--plan", metavar="FILE", help="Do what preview --save wrote down, or nothing where it has moved."),
+    ] = None,
     policy_pack: PolicyPacks = None,
     policy_pack_config: PolicyConfigs = None,
     debug: Debug = False,
@@ -158,6 +162,10 @@ def up(
     from isostack.engine import run
 
     options = run.Options(tuple(target or ()), parallel, skip_preview, refresh_first)
+    if plan is not None:
+        from isostack.preview.plans import plan_gate
+
+        options = run.Options(tuple(target or ()), parallel, False, refresh_first, [plan_gate(plan, env, policy_pack or ())])
     _operate("Updating", run.up, env, cwd, options, as_json, (policy_pack or [], policy_pack_config or []))
     if not as_json:
         where = "" if cwd == HERE else f" --cwd {cwd}"
@@ -182,6 +190,10 @@ def preview(
     ] = None,
     with_parity: Annotated[bool, typer.Option("--parity", help="Also prove parity; takes some seconds more.")] = False,
     artefact: Annotated[str, typer.Option("--artefact", metavar="URL", help="Where all of it is; Markdown links to it.")] = "",
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", metavar="FILE", help="Write the plan, for up --plan; asks for the states' passphrase."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file instead of standard output.")
     ] = None,
@@ -198,14 +210,30 @@ def preview(
     if everything or form is not None or base is not None or with_parity or artefact or output is not None:
         if target or refresh_first:
             raise BadInput("--target and --refresh go with one environment and its cloud, not with --all and its forms")
-        _preview_recorded(env, everything, form or ("json" if as_json else "text"), base, with_parity, artefact, output, cwd)
+        _preview_recorded(
+            env, everything, form or ("json" if as_json else "text"), base, with_parity, artefact, output, save, cwd
+        )
         return
     if env is None:
         raise BadInput("name an environment, or look at all of them with --all")
     from isostack.engine import run
 
-    options = run.Options(tuple(target or ()), parallel, refresh=refresh_first)
+    seen: list[Intent] = []
+    options = run.Options(tuple(target or ()), parallel, refresh=refresh_first, gates=[seen.append] if save else ())
     _operate("Previewing", run.preview, env, cwd, options, as_json, (policy_pack or [], policy_pack_config or []))
+    if save:
+        _save(save, seen[0], policy_pack or [])
+
+
+def _save(file: Path, intent: Intent, packs: list[Path]) -> None:
+    """Write the plan of one environment."""
+    from isostack.preview.base import revision_of
+    from isostack.preview.plans import plan_of, save
+
+    project = intent.stack.project
+    plan = plan_of(intent, packs)
+    save(file, project, revision_of(project), {intent.stack.name: plan})
+    print(f"{file}: {plan['digest']}; isostack up {intent.stack.name} --plan {file} does this", file=sys.stderr)  # noqa: T201 - a message
 
 
 def _preview_recorded(env: str | None, everything: bool, form: str, *rest: Any) -> None:
@@ -293,10 +321,8 @@ def _operate(
         raise typer.Exit(_EXIT_CODES[result.result])
 
 
-def _gated(
-    stack: Stack, operation: str, options: Options, cwd: Path, packs: Packs, confirm: str | None
-) -> tuple[Options, Noted]:
-    """The options with the policies and gates that stand before this run. Raises Refused where the caller does not get past the first."""
+def _gated(stack: Stack, operation: str, options: Options, cwd: Path, packs: Packs, confirm: str | None) -> tuple[Options, Noted]:
+    """The options with the policies and gates that stand before this run. Raises Refused where the caller does not get past."""
     from dataclasses import replace
 
     from isostack.policy.attach import attach

@@ -8,12 +8,12 @@ others from showing.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from isostack.engine import run
 from isostack.engine import urn as urns
@@ -23,10 +23,12 @@ from isostack.engine.run import Intent, Options, Stack
 from isostack.engine.secrets import Keyring
 from isostack.errors import BadInput, IsostackError, OperationFailed, Refused
 from isostack.parameters import parameters_of, told
+from isostack.policy.attach import attach
 from isostack.preview.changes import as_text, changes_of, nodes_of
 from isostack.preview.offline import PreviewHost, RecordedStates
-from isostack.policy.attach import attach
-from isostack.preview.report import Environment, Finding, ParameterChange, Report, short_type
+from isostack.preview.plans import plan_of
+from isostack.preview.report import Environment, Finding, ParameterChange, Report, Widening, short_type
+from isostack.widening import is_creation, widened
 
 if TYPE_CHECKING:
     from isostack.engine.plan import Goal
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
     from isostack.engine.values import PropertyMap
     from isostack.policy.analyzer import Policies
     from isostack.preview.base import Base
+
+
+Outcome = tuple[Environment, dict[str, Any] | None]
+"""An environment's part of the report, and its plan."""
 
 
 class _Listening:
@@ -68,7 +74,7 @@ class Looked:
 class Sources:
     """What to look at: a project, the home of its states, and a base revision for environments without one.
 
-    ``keyring`` opens the states' secrets; without one, placeholders stand for them.
+    ``keyring`` opens the states' secrets; without one, placeholders stand for them. With ``plans``, plans are made as well.
     """
 
     project: Project
@@ -76,13 +82,15 @@ class Sources:
     revision: str
     base: Base | None = None
     keyring: Keyring | None = field(default=None, repr=False)
+    plans: bool = False
 
 
-def collect(sources: Sources, names: Sequence[str], progress: Callable[[str], None]) -> Report:
-    """The report over these environments, in this order."""
+def collect(sources: Sources, names: Sequence[str], progress: Callable[[str], None]) -> tuple[Report, dict[str, Any]]:
+    """The report over these environments, in this order, and the plans of those that have one."""
     looked = _each(names, lambda name: look(sources, name), progress)
     base = sources.base.revision if sources.base else ""
-    return Report(sources.project.name, sources.revision, tuple(looked), base)
+    report = Report(sources.project.name, sources.revision, tuple(environment for environment, _ in looked), base)
+    return report, {environment.name: plan for environment, plan in looked if plan is not None}
 
 
 def environments(project: Project) -> list[str]:
@@ -98,9 +106,7 @@ def environments(project: Project) -> list[str]:
     return sorted(known, key=lambda name: (order.index(name) if name in order else len(order), name))
 
 
-def _each(
-    names: Sequence[str], work: Callable[[str], Environment], progress: Callable[[str], None]
-) -> list[Environment]:
+def _each(names: Sequence[str], work: Callable[[str], Outcome], progress: Callable[[str], None]) -> list[Outcome]:
     cores = os.cpu_count() or 1
     first, rest = names[0], names[1:]
     progress(f"looking at {first}")
@@ -118,31 +124,32 @@ def _each(
 class _Forked:
     """What a fork finds of its parent: a function that could not be sent."""
 
-    work: Callable[[str], Environment]
+    work: Callable[[str], Outcome]
 
 
-def _forked(name: str) -> Environment:
+def _forked(name: str) -> Outcome:
     return _Forked.work(name)
 
 
-def _outcome(name: str, future: Future[Environment]) -> Environment:
+def _outcome(name: str, future: Future[Outcome]) -> Outcome:
     try:
         return future.result()
     except Exception as error:  # noqa: BLE001 - a process that died says so in many ways
-        return Environment(name, error=f"{type(error).__name__}: {error}")
+        return Environment(name, error=f"{type(error).__name__}: {error}"), None
 
 
 # -- one environment ---------------------------------------------------------------------------------------------------
 
 
-def look(sources: Sources, name: str) -> Environment:
-    """What an environment would become. What goes wrong is in it."""
+def look(sources: Sources, name: str) -> Outcome:
+    """What an environment would become, and its plan where plans are wanted. What goes wrong is in it."""
     try:
-        return environment_of(sources, intend(sources, name))
+        looked = intend(sources, name)
+        return environment_of(sources, looked), plan_of(looked.intent) if sources.plans else None
     except IsostackError as error:
-        return Environment(name, error=str(error))
+        return Environment(name, error=str(error)), None
     except Exception as error:  # noqa: BLE001 - the other environments are to show all the same
-        return Environment(name, error=f"{type(error).__name__}: {' '.join(str(error).split())}")
+        return Environment(name, error=f"{type(error).__name__}: {' '.join(str(error).split())}"), None
 
 
 def intend(sources: Sources, name: str) -> Looked:
@@ -189,6 +196,7 @@ def environment_of(sources: Sources, looked: Looked) -> Environment:
         changes=changes,
         nodes=nodes,
         policies=_findings(looked),
+        widened=() if is_creation(intent) else tuple(Widening(one.subject, one.text) for one in widened(intent)),
         unseen=looked.unseen,
         warnings=looked.warnings,
     )
@@ -243,5 +251,3 @@ def _origin(found: object) -> str:
     where = f"{Path(found.file).name}:{found.line}"  # type: ignore[attr-defined]  # an Explanation
     table = found.table  # type: ignore[attr-defined]
     return f"{where}, table {table.path}" if table else where
-
-

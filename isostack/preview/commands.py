@@ -50,22 +50,31 @@ def check(wanted: Wanted) -> None:
     """Raise BadInput for what cannot be meant."""
     if wanted.form not in FORMATS:
         raise BadInput(f"--format {wanted.form}: there are {', '.join(FORMATS)}")
+    if wanted.save and wanted.base is not None:
+        raise BadInput("--save goes without --base: what stands in for a state cannot be applied to")
     if wanted.artefact and not wanted.artefact.startswith(("https://", "http://")):
         raise BadInput(f"--artefact {wanted.artefact}: an address begins with https://")
 
 
 def report_of(project: Project, home: Path, wanted: Wanted, progress: Callable[[str], None]) -> Report:
     """Collect the report. Raises BadInput where there is nothing to look at."""
+    from isostack.engine.secrets import Keyring
     from isostack.preview.base import base_of, revision_of
     from isostack.preview.collect import Sources, collect, environments
+    from isostack.preview.plans import save
 
     names = environments(project)
     if wanted.environment is not None and wanted.environment not in names:
         raise BadInput(f"no environment {wanted.environment!r} in {project.name}; there are {', '.join(names)}")
     names = [wanted.environment] if wanted.environment is not None else names
+    revision = revision_of(project)
+    # A plan is bound to secrets by their fingerprints, under a key that the states' passphrase gives.
+    keyring = Keyring(home) if wanted.save else None
     with ExitStack() as stack:
         base = stack.enter_context(base_of(project, wanted.base)) if wanted.base is not None else None
-        report = collect(Sources(project, home, revision_of(project), base), names, progress)
+        report, plans = collect(Sources(project, home, revision, base, keyring, wanted.save is not None), names, progress)
+    if wanted.save:
+        save(wanted.save, project, revision, plans)
     return replace(report, parity=_parity(project, progress)) if wanted.parity else report
 
 

@@ -135,7 +135,9 @@ class _Comment:
                 lines += self._change(change)
                 told += 1
         rest = len(environment.changes) - told
-        yield from self._fence("diff", lines + ([f"# … and {rest:,} more {'change' if rest == 1 else 'changes'}"] if rest else []))
+        yield from self._fence(
+            "diff", lines + ([f"# … and {rest:,} more {'change' if rest == 1 else 'changes'}"] if rest else [])
+        )
 
     def _change(self, change: ResourceChange) -> Iterator[str]:
         sign = SIGNS[change.op]
@@ -178,4 +180,6 @@ _MARKS = {"succeeded": "Preview:", "failed": "Preview failed:", "refused": "Prev
 
 def _address(address: str) -> str:
     """An address that can stand in a link: what would end it is escaped."""
-    return re.sub(r"[^A-Za-z0-9\-._~:/?#@!$&'*+,;=%]", lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), address)
+    return re.sub(
+        r"[^A-Za-z0-9\-._~:/?#@!$&'*+,;=%]", lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), address
+    )

@@ -52,28 +52,35 @@ def page(report: Report) -> str:
     """The page, ending with a line break. The same for the same report."""
     folder = files("isostack.preview") / "templates"
     sources = {name: (folder / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")}
-    # A kept block of the template is worth more than the text's exact bytes, so both are hashed as they are put in.
     style, script = sources.pop("page.css"), sources.pop("page.js")
     environment = Environment(
         loader=DictLoader(sources), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"clean": clean, "short_type": short_type}
-    return environment.get_template("page.html").render(
-        report=report,
-        style=Markup(style),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
-        policy=f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'",
-        matrix=matrix(report),
-        pictures=[picture(one.nodes) for one in report.environments],
-        notes=[list(notes(one)) for one in report.environments],
-        ops=[op for op in OPS if any(one.count(op) for one in report.environments)],
-        signs=SIGNS,
-        meanings=_MEANINGS,
-        counted=counted,
-        compared=compared,
-        cost_of=cost_of,
-        component_name=component_name,
-    ) + "\n"
+    return (
+        environment.get_template("page.html").render(
+            report=report,
+            style=Markup(style),  # noqa: S704 - our own file
+            script=Markup(script),  # noqa: S704 - our own file
+            policy="; ".join(_policy(style, script)),
+            matrix=matrix(report),
+            pictures=[picture(one.nodes) for one in report.environments],
+            notes=[list(notes(one)) for one in report.environments],
+            ops=[op for op in OPS if any(one.count(op) for one in report.environments)],
+            signs=SIGNS,
+            meanings=_MEANINGS,
+            counted=counted,
+            compared=compared,
+            cost_of=cost_of,
+            component_name=component_name,
+        )
+        + "\n"
+    )
+
+
+def _policy(style: str, script: str) -> tuple[str, ...]:
+    allowed = f"style-src '{_hash(style)}'", f"script-src '{_hash(script)}'"
+    return "default-src 'none'", *allowed, "base-uri 'none'", "form-action 'none'"
 
 
 def _hash(text: str) -> str:
@@ -101,7 +108,9 @@ def matrix(report: Report) -> list[tuple[tuple[str, ...], list[Row]]]:
     ]
 
 
-def _values(names: list[str], changes: list[ResourceChange | None]) -> tuple[tuple[str, tuple[tuple[str, PropertyChange], ...]], ...]:
+def _values(
+    names: list[str], changes: list[ResourceChange | None]
+) -> tuple[tuple[str, tuple[tuple[str, PropertyChange], ...]], ...]:
     """By path, what differs where; environments in which the same changes to the same are told together."""
     paths: dict[str, dict[PropertyChange, list[str]]] = {}
     for name, change in zip(names, changes, strict=True):
