@@ -11,8 +11,19 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from isostack.preview.report import Environment, Report, ResourceChange, by_component, counted
-from isostack.preview.text import clean, compared, component_name, cost_of, headline, notes, property_line, shown_properties
+from isostack.preview.report import Environment, PropertyChange, Report, ResourceChange, alike, by_component, counted
+from isostack.preview.text import (
+    apart,
+    clean,
+    compared,
+    component_name,
+    cost_of,
+    group_line,
+    headline,
+    notes,
+    property_line,
+    shown_properties,
+)
 
 LIMIT = 65_536
 """What GitHub takes; bytes are counted here, of which there are at least as many as characters."""
@@ -124,8 +135,12 @@ class _Comment:
 
     def _changes(self, environment: Environment) -> Iterator[str]:
         lines: list[str] = []
+        changing = apart(environment)
+        for group in alike(environment.changes)[: self.most]:
+            lines.append(f"{SIGNS['update']} {clean(group_line(group), 2 * self.width)}")
+            lines += self._properties(SIGNS["update"], group[0].properties)
         told = 0
-        for component, changes in by_component(environment.changes).items():
+        for component, changes in by_component(changing).items():
             if len(lines) >= self.most:
                 break
             lines.append(f"# {clean(component_name(component), self.width)}")
@@ -134,7 +149,7 @@ class _Comment:
                     break
                 lines += self._change(change)
                 told += 1
-        rest = len(environment.changes) - told
+        rest = len(changing) - told
         yield from self._fence(
             "diff", lines + ([f"# … and {rest:,} more {'change' if rest == 1 else 'changes'}"] if rest else [])
         )
@@ -142,7 +157,9 @@ class _Comment:
     def _change(self, change: ResourceChange) -> Iterator[str]:
         sign = SIGNS[change.op]
         yield f"{sign} {clean(headline(change), 2 * self.width)}"
-        properties = shown_properties(change)
+        yield from self._properties(sign, shown_properties(change))
+
+    def _properties(self, sign: str, properties: Sequence[PropertyChange]) -> Iterator[str]:
         shown = properties[: max(3, self.most // 20)]
         yield from (f"{sign}     {property_line(one, self.width)}" for one in shown)
         if len(shown) < len(properties):

@@ -8,74 +8,58 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from isostack.preview.changes import natural
 from isostack.preview.picture import picture
-from isostack.preview.report import OPS, PropertyChange, Report, ResourceChange, counted, short_type
+from isostack.preview.report import COUNTED, OPS, PropertyChange, Report, ResourceChange, alike, short_type
 from isostack.preview.text import SIGNS, clean, compared, component_name, cost_of, notes
-
-_MEANINGS = {
-    "create": "to create",
-    "update": "to update",
-    "replace": "to replace",
-    "delete": "to delete",
-    "import": "to import",
-    "forget": "to forget",
-    "unsure": "not sure",
-}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A resource: its change in each environment (None where it stays), and the values that differ."""
+    """A resource that changes somewhere: its change in each environment (None where it stays), and the values that differ.
+
+    ``forced`` is what there is to say of replacements, with the environments that it is said of; ``alike`` is whether it changes
+    as many others do, wherever it does.
+    """
 
     name: str
     type: str
     changes: tuple[ResourceChange | None, ...]
     values: tuple[tuple[str, tuple[tuple[str, PropertyChange], ...]], ...]
-
-    @property
-    def ops(self) -> str:
-        return " ".join(sorted({change.op for change in self.changes if change}))
-
-    @property
-    def at_stake(self) -> bool:
-        return any(change.data_at_stake for change in self.changes if change)
+    forced: tuple[tuple[str, ResourceChange], ...] = ()
+    alike: bool = False
 
 
 def page(report: Report) -> str:
     """The page, ending with a line break. The same for the same report."""
     folder = files("isostack.preview") / "templates"
-    sources = {name: (folder / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js")}
-    style, script = sources.pop("page.css"), sources.pop("page.js")
-    environment = Environment(
-        loader=DictLoader(sources), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    source, style, script = ((folder / name).read_text(encoding="utf-8") for name in ("page.html", "page.css", "page.js"))
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"clean": clean, "short_type": short_type}
-    return (
-        environment.get_template("page.html").render(
-            report=report,
-            style=Markup(style),  # noqa: S704 - our own file
-            script=Markup(script),  # noqa: S704 - our own file
-            policy="; ".join(_policy(style, script)),
-            matrix=matrix(report),
-            pictures=[picture(one.nodes) for one in report.environments],
-            notes=[list(notes(one)) for one in report.environments],
-            ops=[op for op in OPS if any(one.count(op) for one in report.environments)],
-            signs=SIGNS,
-            meanings=_MEANINGS,
-            counted=counted,
-            compared=compared,
-            cost_of=cost_of,
-            component_name=component_name,
-        )
-        + "\n"
+    rows = matrix(report)
+    text = environment.from_string(source).render(
+        report=report,
+        style=Markup(style),  # noqa: S704 - our own file
+        script=Markup(script),  # noqa: S704 - our own file
+        policy="; ".join(_policy(style, script)),
+        matrix=rows,
+        alike=sum(row.alike for _, some in rows for row in some),
+        pictures=[picture(one.nodes) for one in report.environments],
+        notes=[list(notes(one)) for one in report.environments],
+        ops=[op for op in OPS if any(one.count(op) for one in report.environments)],
+        signs=SIGNS,
+        meanings=COUNTED,
+        compared=compared,
+        cost_of=cost_of,
+        component_name=component_name,
     )
+    return f"{text}\n"
 
 
 def _policy(style: str, script: str) -> tuple[str, ...]:
@@ -96,16 +80,30 @@ def matrix(report: Report) -> list[tuple[tuple[str, ...], list[Row]]]:
             row = rows.setdefault((change.name, change.type), [None] * len(report.environments))
             row[place] = change
     names = [environment.name for environment in report.environments]
+    grouped = {id(change) for environment in report.environments for group in alike(environment.changes) for change in group}
+
+    def row_of(name: str, type_: str, some: list[ResourceChange | None]) -> Row:
+        is_alike = all(id(one) in grouped for one in some if one)
+        return Row(name, type_, tuple(some), _values(names, some), _forced(names, some), is_alike)
+
     return [
         (
             component,
             [
-                Row(name, type_, tuple(some), _values(names, some))
+                row_of(name, type_, some)
                 for (name, type_), some in sorted(rows.items(), key=lambda item: (natural(item[0][0]), item[0][1]))
             ],
         )
         for component, rows in sorted(found.items())
     ]
+
+
+def _forced(names: list[str], changes: list[ResourceChange | None]) -> tuple[tuple[str, ResourceChange], ...]:
+    found: dict[ResourceChange, list[str]] = {}
+    for name, change in zip(names, changes, strict=True):
+        if change and (change.forced_by or change.note or change.data_at_stake):
+            found.setdefault(replace(change, properties=()), []).append(name)
+    return tuple((", ".join(where), change) for change, where in found.items())
 
 
 def _values(

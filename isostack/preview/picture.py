@@ -5,14 +5,17 @@ Owns places and sizes, in pixels of the SVG; colours are the style sheet's, draw
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from isostack.preview.report import Node, short_type
+from isostack.preview.text import clean
 
 WIDTH: Final = 460
 INDENT, LABEL, SQUARE, GAP, ROW = 16, 190, 11, 3, 22
+LETTER: Final = 7
 MOST: Final = 400
 """Squares of one component; of more, those that change are drawn first and the others counted."""
 OUTSIDE: Final = "outside of any component"
@@ -29,12 +32,12 @@ class Square:
 
 @dataclass(frozen=True)
 class Row:
-    """A component: its label at (``x``, ``y``), the corner of the line from its parent, and its resources."""
+    """A component: its label at (``x``, ``y``), what it is in full, its resources, and the line from its parent."""
 
     x: int
     y: int
-    kind: str
-    name: str
+    label: str
+    title: str
     op: str
     squares: tuple[Square, ...]
     more: int
@@ -56,10 +59,12 @@ def picture(nodes: Sequence[Node]) -> Picture:
     rows: list[Row] = []
     places: dict[int, Row] = {}
     y = 4
+    kinds = Counter(node.type.rpartition(":")[2] for node in nodes if node.component)
+    once = {kind for kind, number in kinds.items() if number == 1}
     for number, depth, members in _components(nodes):
         node = nodes[number] if number >= 0 else Node(OUTSIDE, "", -1, "same", component=True)
         parent = places.get(node.parent)
-        row = _row(node, depth, y, [nodes[member] for member in members], parent)
+        row = _row(node, depth, y, [nodes[member] for member in members], parent, once)
         places[number] = row
         rows.append(row)
         lines = -(-len(row.squares) // _PER_LINE) or 1
@@ -84,7 +89,7 @@ def _components(nodes: Sequence[Node]) -> Iterator[tuple[int, int, list[int]]]:
         yield -1, 0, members[-1]
 
 
-def _row(node: Node, depth: int, y: int, members: list[Node], parent: Row | None) -> Row:
+def _row(node: Node, depth: int, y: int, members: list[Node], parent: Row | None, once: set[str]) -> Row:
     shown = members
     if len(members) > MOST:
         shown = [member for member in members if member.op != "same"][:MOST]
@@ -100,4 +105,5 @@ def _row(node: Node, depth: int, y: int, members: list[Node], parent: Row | None
     x = 6 + depth * INDENT
     link = f"M{parent.x + 3} {parent.y + 16}V{y + 9}H{x - 3}" if parent else ""
     kind = node.type.rpartition(":")[2]
-    return Row(x, y, kind, node.name, node.op, squares, len(members) - len(shown), link)
+    label = node.name if not kind else kind if kind in once else f"{kind} {node.name}"
+    return Row(x, y, clean(label, (LABEL - x - 14) // LETTER), f"{kind} {node.name}", node.op, squares, len(members) - len(shown), link)

@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
 FORMAT: Final = 1
+MANY: Final = 5
+"""So many resources that change alike are told together."""
 OPS: Final = ("create", "update", "replace", "delete", "import", "forget", "unsure")
 """What may happen to a resource. ``unsure``: what it would become hangs on a look-up that only a cloud answers."""
 
@@ -215,6 +217,15 @@ def short_type(type_: str) -> str:
     package, _, rest = type_.partition(":")
     module, _, name = rest.partition(":")
     return f"{package}:{module.partition('/')[0]}:{name}" if name else type_
+
+
+def alike(changes: tuple[ResourceChange, ...]) -> list[tuple[ResourceChange, ...]]:
+    """Updates of the same values to the same in many resources, such as of a tag that all carry; each group by itself."""
+    groups: dict[tuple[PropertyChange, ...], list[ResourceChange]] = {}
+    for change in changes:
+        if change.op == "update" and change.properties:
+            groups.setdefault(change.properties, []).append(change)
+    return [tuple(group) for group in groups.values() if len(group) >= MANY]
 
 
 def by_component(changes: tuple[ResourceChange, ...]) -> dict[tuple[str, ...], list[ResourceChange]]:

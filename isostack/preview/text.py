@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 
-from isostack.preview.report import Environment, PropertyChange, Report, ResourceChange, by_component, counted, short_type
+from isostack.preview.report import Environment, PropertyChange, Report, ResourceChange, alike, by_component, counted, short_type
 
 SIGNS = {"create": "+", "import": "=", "update": "~", "replace": "+-", "delete": "-", "forget": "-", "unsure": "?"}
 WIDTH = 160
@@ -43,7 +43,10 @@ def _environment(environment: Environment) -> Iterator[str]:
         yield clean(f"  error: {environment.error}")
         return
     yield clean(f"  {compared(environment)}")
-    for component, changes in by_component(environment.changes).items():
+    for group in alike(environment.changes):
+        yield f"    ~  {group_line(group)}"
+        yield from (f"         {property_line(one, WIDTH)}" for one in group[0].properties)
+    for component, changes in by_component(apart(environment)).items():
         yield clean(f"  {component_name(component)}")
         for change in changes:
             yield f"    {SIGNS[change.op]:<2} {headline(change)}"
@@ -99,6 +102,17 @@ def headline(change: ResourceChange) -> str:
     if change.data_at_stake:
         said += ": DATA AT STAKE"
     return clean(f"{change.name} ({short_type(change.type)}) {said}", 2 * WIDTH)
+
+
+def group_line(group: tuple[ResourceChange, ...]) -> str:
+    """``104 resources update alike: shop-jobs, shop-assets, …``."""
+    return clean(f"{len(group):,} resources update alike: {', '.join(dict.fromkeys(change.name for change in group))}", WIDTH)
+
+
+def apart(environment: Environment) -> tuple[ResourceChange, ...]:
+    """The changes that are not told in a group."""
+    grouped = {id(change) for group in alike(environment.changes) for change in group}
+    return tuple(change for change in environment.changes if id(change) not in grouped)
 
 
 def shown_properties(change: ResourceChange) -> tuple[PropertyChange, ...]:

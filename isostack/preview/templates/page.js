@@ -4,6 +4,7 @@
   const search = document.getElementById("search");
   if (!search) return;
   const stake = document.getElementById("stake");
+  const alike = document.getElementById("alike");
   const rows = every(".change").map((row) => ({
     row,
     text: (row.querySelector(".what").textContent + " " + row.parentElement.querySelector("h3").textContent).toLowerCase(),
@@ -15,7 +16,8 @@
     let shown = 0;
     for (const { row, text, cells } of rows) {
       const fits = cells.some((cell) => ops.has(cell.dataset.op) && environments.has(cell.dataset.environment) && (!stake.checked || cell.classList.contains("at-stake")));
-      row.hidden = !(fits && words.every((word) => text.includes(word)));
+      const wanted = !alike || alike.checked || words.length || !("alike" in row.dataset);
+      row.hidden = !(wanted && fits && words.every((word) => text.includes(word)));
       shown += row.hidden ? 0 : 1;
     }
     for (const one of every("[data-environment]")) one.hidden = !environments.has(one.dataset.environment);
