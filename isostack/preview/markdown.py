@@ -88,7 +88,8 @@ class _Comment:
         yield f"| {' | '.join('---' for _ in columns)} |"
         shown = environments[: max(self.most, 4)]
         for environment in shown:
-            cells = list(self._cells(environment)) + ([self.code(cost_of(environment))] if with_cost else [])
+            cost = cost_of(environment)
+            cells = list(self._cells(environment)) + ([self.code(cost) if cost else "not known"] if with_cost else [])
             yield f"| {' | '.join(cells)} |"
         if len(shown) < len(environments):
             yield f"| … and {len(environments) - len(shown):,} more |{' |' * (len(columns) - 1)}"
@@ -98,7 +99,7 @@ class _Comment:
         yield f"**{counted(environment)}**" if environment.error or environment.changes else counted(environment)
         yield f"**{len(environment.at_stake):,}**" if environment.at_stake else "none"
         refused, advised = len(environment.refused), len(environment.policies) - len(environment.refused)
-        said = [f"**{refused:,} refuse**"] * bool(refused) + [f"{advised:,} advise"] * bool(advised)
+        said = [f"**{refused:,} mandatory**"] * bool(refused) + [f"{advised:,} advisory"] * bool(advised)
         yield ", ".join(said) or "none"
         yield f"**{len(environment.widened):,}**" if environment.widened else "none"
         deployed, pinned = environment.deployed, environment.pinned

@@ -61,7 +61,7 @@ def notes(environment: Environment) -> Iterator[tuple[str, list[str]]]:
     every = {
         "data at stake": [headline(change) for change in environment.at_stake],
         "policies": [f"{f.level}: {f.policy}: {f.resource}: {f.message}" for f in environment.policies],
-        "wider permissions and reach": [f"{w.resource}: {w.what}" for w in environment.widened],
+        "wider permissions and reach": [widening.what for widening in environment.widened],
         f"parameters, {environment.deployed} to {environment.pinned}": [
             f"{p.path}: {values(p.before, p.after)} ({p.origin})" for p in environment.parameters
         ],
