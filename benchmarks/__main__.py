@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.engines import BenchmarkFailed, running_engines
+from benchmarks.previews import previews, previews_table
 from benchmarks.report import Table, comparison_table, figures_table, machine
 from benchmarks.schedule import CHAIN, LARGE, SMALL, Say, compare, scaling, starts, steps
 
@@ -48,9 +49,11 @@ def _measure(folder: Path, repeat: int, *, quick: bool, markdown: bool) -> None:
         with_cli = len(engines) > 1
         if not with_cli:
             sys.stderr.write(f"{NO_CLI}\n")
-        with _progress(steps(cases, engines, repeat, quick=quick)) as say:
+        with _progress(steps(cases, engines, repeat, quick=quick) + (0 if quick else repeat)) as say:
             tables = [comparison_table(case, compare(case, engines, repeat, say)) for case in cases]
             scaled = None if quick else scaling(engines[0], repeat, say)
+            if not quick:
+                tables.append(previews_table(previews(folder, engines, repeat, say)))
             tables.append(figures_table(starts(folder, repeat, say), scaled))
         measured_on = machine(engines[-1].environment, with_cli=with_cli)
     _print(tables, f"Medians of {repeat} on {measured_on}.{'' if with_cli else f' {NO_CLI}'}", markdown)

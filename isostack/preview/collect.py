@@ -1,8 +1,7 @@
 """Collects the report: runs the program of the checked-out revision for every environment, each beside what it was before.
 
-Needs no cloud, no account, no network and no passphrase; changes nothing. The first environment is looked at in this process,
-which so loads the SDK once; the others in forks of it, as many at once as there are cores. One that fails does not keep the
-others from showing.
+Needs no cloud, no account, no network and no passphrase; changes nothing. Environments are looked at in forks of this process,
+as many at once as there are cores. One that fails does not keep the others from showing.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,18 +107,16 @@ def environments(project: Project) -> list[str]:
 
 
 def _each(names: Sequence[str], work: Callable[[str], Outcome], progress: Callable[[str], None]) -> list[Outcome]:
-    cores = os.cpu_count() or 1
-    first, rest = names[0], names[1:]
-    progress(f"looking at {first}")
-    found = [work(first)]
-    if rest:
-        progress(f"looking at {', '.join(rest)}")
-    if cores == 1 or len(rest) < 2 or "fork" not in get_all_start_methods():
-        return found + [work(name) for name in rest]
+    progress(f"looking at {', '.join(names)}")
+    workers = min(os.cpu_count() or 1, len(names))
+    if workers == 1 or "fork" not in get_all_start_methods():
+        return [work(name) for name in names]
+    import_module("isostack.engine.monitor")  # what every run loads is loaded once, before the forks
+    import_module("isostack.policy.analyzer")
     _Forked.work = staticmethod(work)
-    with ProcessPoolExecutor(min(cores, len(rest)), mp_context=get_context("fork")) as pool:
-        futures = [pool.submit(_forked, name) for name in rest]
-        return found + [_outcome(name, future) for name, future in zip(rest, futures, strict=True)]
+    with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
+        futures = [pool.submit(_forked, name) for name in names]
+        return [_outcome(name, future) for name, future in zip(names, futures, strict=True)]
 
 
 class _Forked:
