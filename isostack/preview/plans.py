@@ -124,7 +124,7 @@ _WORDS = {
     "parameters": "the pinned version of the parameters",
     "parameters_digest": "what the parameters say",
     "state_serial": "the state",
-    "policy_packs": "the policy packs",
+    "policy_packs": "what the policy packs say",
 }
 
 
