@@ -1,4 +1,4 @@
-"""What a change lets in, or allows, that was not before: permissions, trust and network reach. Pure.
+"""What a change lets in, or allows, that was not before: permissions, trust, network reach, deletion. Pure.
 
 Compares the state before an intent with the one after it, and knows no order of steps: what was there already, in whatever
 form, is not new. Errs on the safe side: denials that stand beside a permission are not counted against it, and two ranges that
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from isostack.widening.permissions import permissions
 from isostack.widening.reach import reach
-from isostack.widening.sides import Side, Widening
+from isostack.widening.sides import Side, Widening, word
 
 if TYPE_CHECKING:
     from isostack.engine.run import Intent
@@ -39,8 +39,26 @@ def widened(intent: Intent) -> tuple[Widening, ...]:
     if intent.operation not in ("up", "preview"):
         return ()
     before, after = Side(intent.before), Side(intent.after)
-    found = {*permissions(before, after), *reach(before, after)}
+    found = {*permissions(before, after), *reach(before, after), *_unprotected(before, after)}
     return tuple(sorted(found, key=lambda one: (one.kind, one.subject, one.text)))
+
+
+# What keeps a thing from being deleted, and the value that does.
+_KEEPERS = {"deletionProtection": True, "enableDeletionProtection": True, "deletionProtectionEnabled": True, "forceDestroy": False}
+
+
+def _unprotected(before: Side, after: Side) -> Iterator[Widening]:
+    """What could not be deleted before, and could be after."""
+    for old in before.resources:
+        new = after.get(old.urn)
+        if new is None:
+            continue
+        lost = [name for name, kept in _KEEPERS.items() if old.inputs.get(name) is kept and new.inputs.get(name) is (not kept)]
+        lost += ["protect"] if old.protect and not new.protect else []
+        if lost:
+            label = f"{word(old.type)} {after.label(old.urn)}"
+            text = f"{label} can now be deleted: {', '.join(lost)} no longer {'keeps' if len(lost) == 1 else 'keep'} it"
+            yield Widening("protection", label, text, old.urn)
 
 
 def is_creation(intent: Intent) -> bool:
