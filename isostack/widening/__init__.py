@@ -44,7 +44,12 @@ def widened(intent: Intent) -> tuple[Widening, ...]:
 
 
 # What keeps a thing from being deleted, and the value that does.
-_KEEPERS = {"deletionProtection": True, "enableDeletionProtection": True, "deletionProtectionEnabled": True, "forceDestroy": False}
+_KEEPERS = {
+    "deletionProtection": True,
+    "enableDeletionProtection": True,
+    "deletionProtectionEnabled": True,
+    "forceDestroy": False,
+}
 
 
 def _unprotected(before: Side, after: Side) -> Iterator[Widening]:

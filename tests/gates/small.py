@@ -9,7 +9,7 @@ from typing import Any
 from tests.command_line import CommandLine, Ran
 
 ACCOUNT = "333333333333"
-PARAMETERS = '''
+PARAMETERS = """
 from dataclasses import dataclass, field
 
 ENVIRONMENTS = ("dev", "staging")
@@ -54,8 +54,8 @@ def load(version):
 
 def gates(parameters, environment):
     return Gates()
-'''
-PROGRAM = '''
+"""
+PROGRAM = """
 import json
 from pathlib import Path
 
@@ -104,7 +104,7 @@ aws.cloudwatch.MetricAlarm(
     threshold=0,
     opts=here,
 )
-'''
+"""
 
 
 class Small:

@@ -80,9 +80,7 @@ def test_sts_lets_no_session_outlive_its_end_or_the_hour(small: Small) -> None:
     with pytest.raises(ClientError, match="exceeds the 3600 seconds"):
         person.client("sts").assume_role(RoleArn=arn, RoleSessionName="carol", DurationSeconds=7200)
     sts = person.client("sts")
-    sts.meta.events.register(
-        "before-call.sts.AssumeRole", lambda params, **_: params["body"].update(DurationSeconds="0")
-    )
+    sts.meta.events.register("before-call.sts.AssumeRole", lambda params, **_: params["body"].update(DurationSeconds="0"))
     over = sts.assume_role(RoleArn=arn, RoleSessionName="carol")["Credentials"]
     gone = Cloud(url, account_id=ACCOUNT)
     gone.act_as(over["AccessKeyId"], over["SecretAccessKey"], over["SessionToken"])
