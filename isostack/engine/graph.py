@@ -54,7 +54,8 @@ class Node:
     """A resource as a program registers it. ``inputs`` are the program's own; ``options`` has those that are set.
 
     The stack has what the program exports as its input ``outputs``; a resource that is only read has its ``id`` as one.
-    The option ``protect`` is among the inputs, under :data:`PROTECT`. ``property_dependencies`` are URNs by the input that they come with, ``dependencies`` these and all others.
+    The option ``protect`` is among the inputs, under :data:`PROTECT`.
+    ``property_dependencies`` are URNs by the input that they come with, ``dependencies`` these and all others.
     ``source`` is where: ``components/queue.py:41``, or empty where the SDK does not tell.
     """
 

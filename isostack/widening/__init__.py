@@ -34,6 +34,14 @@ class Noted:
         self.found, self.creation = widened(intent), is_creation(intent)
 
 
+_WORDS = {
+    "permission": ("permission", "permissions"),
+    "trust": ("trust", "trusts"),
+    "network": ("way through the network", "ways through the network"),
+    "protection": ("thing that can be deleted", "things that can be deleted"),
+}
+
+
 def widened(intent: Intent) -> tuple[Widening, ...]:
     """All that is new, by subject; nothing for a destroy and a refresh."""
     if intent.operation not in ("up", "preview"):
@@ -80,7 +88,6 @@ def lines(found: tuple[Widening, ...], *, creation: bool) -> Iterator[str]:
         yield from (f"  {one}" for one in found)
         return
     counts = Counter(one.kind for one in found)
-    subjects = {kind: len({one.subject for one in found if one.kind == kind}) for kind in counts}
-    words = {"permission": "permissions of {} roles and policies", "trust": "who takes on {} roles", "network": "reach of {}"}
-    parts = (f"{counts[kind]} times {words[kind].format(subjects[kind])}" for kind in sorted(counts))
-    yield f"New, so all that it lets in or allows is: {', '.join(parts)} (--json lists them)"
+    parts = [f"{n} {one if n == 1 else many}" for kind, (one, many) in _WORDS.items() if (n := counts[kind])]
+    told = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+    yield f"All is new, so all that it lets in or allows is new: {told} (--json lists them)"

@@ -313,7 +313,7 @@ def test_of_a_new_environment_the_counts_alone() -> None:
     new = intent([], may(Action="a:b", Resource="y"))
     assert is_creation(new)
     (line,) = lines(widened(new), creation=True)
-    assert "1 times permissions of 1 roles" in line and "a:b" not in line
+    assert "1 permission and 1 trust (--json lists them)" in line and "a:b" not in line
     assert list(lines((), creation=True)) == list(lines((), creation=False)) == []
 
 
