@@ -1,8 +1,8 @@
 """The gates of a restricted environment: who runs it, the name typed, a second person's approval. Each refusal names all that
 is unmet, and the command that meets it.
 
-Which environments are restricted, and which roles may run them, is the project's to say (:mod:`isostack.parameters`). Who somebody
-is, STS is asked at every run; a session's file is believed in nothing.
+Which environments are restricted, and which roles may run them, is the project's to say (:mod:`isostack.parameters`). Who
+somebody is, STS is asked at every run; a session's file is believed in nothing.
 """
 
 from __future__ import annotations

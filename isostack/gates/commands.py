@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -248,7 +248,7 @@ class _Place:
         with display.running(f"Looking at {operation} of {env}") if display else nullcontext():
             result = look(stack, options)
         if display:
-            display.conclude(result)
+            display.conclude(replace(result, operation="preview"))
         if not seen:
             raise OperationFailed(f"{operation} {env} would fail, so there is nothing to approve: see isostack preview {env}")
         if display:

@@ -1,4 +1,4 @@
-"""What a change lets in, or allows, that was not before: permissions, trust and network reach. Pure.
+"""What a change lets in, or allows, that was not before: permissions, trust, network reach, deletion. Pure.
 
 Compares the state before an intent with the one after it, and knows no order of steps: what was there already, in whatever
 form, is not new. Errs on the safe side: denials that stand beside a permission are not counted against it, and two ranges that
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from isostack.widening.permissions import permissions
 from isostack.widening.reach import reach
-from isostack.widening.sides import Side, Widening
+from isostack.widening.sides import Side, Widening, word
 
 if TYPE_CHECKING:
     from isostack.engine.run import Intent
@@ -34,13 +34,44 @@ class Noted:
         self.found, self.creation = widened(intent), is_creation(intent)
 
 
+_WORDS = {
+    "permission": ("permission", "permissions"),
+    "trust": ("trust", "trusts"),
+    "network": ("way through the network", "ways through the network"),
+    "protection": ("thing that can be deleted", "things that can be deleted"),
+}
+
+
 def widened(intent: Intent) -> tuple[Widening, ...]:
     """All that is new, by subject; nothing for a destroy and a refresh."""
     if intent.operation not in ("up", "preview"):
         return ()
     before, after = Side(intent.before), Side(intent.after)
-    found = {*permissions(before, after), *reach(before, after)}
+    found = {*permissions(before, after), *reach(before, after), *_unprotected(before, after)}
     return tuple(sorted(found, key=lambda one: (one.kind, one.subject, one.text)))
+
+
+# What keeps a thing from being deleted, and the value that does.
+_KEEPERS = {
+    "deletionProtection": True,
+    "enableDeletionProtection": True,
+    "deletionProtectionEnabled": True,
+    "forceDestroy": False,
+}
+
+
+def _unprotected(before: Side, after: Side) -> Iterator[Widening]:
+    """What could not be deleted before, and could be after."""
+    for old in before.resources:
+        new = after.get(old.urn)
+        if new is None:
+            continue
+        lost = [name for name, kept in _KEEPERS.items() if old.inputs.get(name) is kept and new.inputs.get(name) is (not kept)]
+        lost += ["protect"] if old.protect and not new.protect else []
+        if lost:
+            label = f"{word(old.type)} {after.label(old.urn)}"
+            text = f"{label} can now be deleted: {', '.join(lost)} no longer {'keeps' if len(lost) == 1 else 'keep'} it"
+            yield Widening("protection", label, text, old.urn)
 
 
 def is_creation(intent: Intent) -> bool:
@@ -57,7 +88,6 @@ def lines(found: tuple[Widening, ...], *, creation: bool) -> Iterator[str]:
         yield from (f"  {one}" for one in found)
         return
     counts = Counter(one.kind for one in found)
-    subjects = {kind: len({one.subject for one in found if one.kind == kind}) for kind in counts}
-    words = {"permission": "permissions of {} roles and policies", "trust": "who takes on {} roles", "network": "reach of {}"}
-    parts = (f"{counts[kind]} times {words[kind].format(subjects[kind])}" for kind in sorted(counts))
-    yield f"New, so all that it lets in or allows is: {', '.join(parts)} (--json lists them)"
+    parts = [f"{n} {one if n == 1 else many}" for kind, (one, many) in _WORDS.items() if (n := counts[kind])]
+    told = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else parts[0]
+    yield f"All is new, so all that it lets in or allows is new: {told} (--json lists them)"

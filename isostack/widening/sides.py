@@ -9,7 +9,7 @@ from typing import Any, Literal
 from isostack.engine.state import ResourceState, Snapshot
 from isostack.engine.values import has_secret, has_unknown
 
-Kind = Literal["permission", "trust", "network"]
+Kind = Literal["permission", "trust", "network", "protection"]
 
 
 @dataclass(frozen=True)
