@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: up down test lint bench lock types clean
+.PHONY: up down test lint bench lock types policies clean
 
 up: $(VENV)/.installed
 	@$(BIN)/isostack up dev
@@ -29,6 +29,10 @@ bench: $(VENV)/.installed-dev
 # The table of resource types in docs/resource-types.md, from the rows themselves.
 types: $(VENV)/.installed
 	@$(BIN)/python -m isostack.localcloud.table
+
+# The table of policies in docs/policies.md, from the pack itself.
+policies: $(VENV)/.installed
+	@$(BIN)/python -m isostack.policy.table docs/policies.md policies
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "isostack needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 up")'

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks.engines import BenchmarkFailed, running_engines
 from benchmarks.previews import previews, previews_table
 from benchmarks.report import Table, comparison_table, figures_table, machine
-from benchmarks.schedule import CHAIN, LARGE, SMALL, Say, compare, scaling, starts, steps
+from benchmarks.schedule import CHAIN, LARGE, SMALL, Say, compare, judged, scaling, starts, steps
 
 NO_CLI = (
     "PULUMI IS NOT ON THE PATH: nothing is compared, and these are the figures of the embedded engine alone. "
@@ -54,7 +54,8 @@ def _measure(folder: Path, repeat: int, *, quick: bool, markdown: bool) -> None:
             scaled = None if quick else scaling(engines[0], repeat, say)
             if not quick:
                 tables.append(previews_table(previews(folder, engines, repeat, say)))
-            tables.append(figures_table(starts(folder, repeat, say), scaled))
+            cost = judged(folder, engines[0].folder / "home", repeat, say)
+            tables.append(figures_table(starts(folder, repeat, say), cost, scaled))
         measured_on = machine(engines[-1].environment, with_cli=with_cli)
     _print(tables, f"Medians of {repeat} on {measured_on}.{'' if with_cli else f' {NO_CLI}'}", markdown)
 

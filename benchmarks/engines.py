@@ -140,7 +140,7 @@ def running_engines(folder: Path) -> Iterator[list[Engine]]:
         cloud.ensure()
         engines: list[Engine] = [Embedded("embedded", home.parent, environment(home))]
         if shutil.which("pulumi"):
-            ports = [stack.enter_context(_plugin(package, home)) for package in PACKAGES]
+            ports = [stack.enter_context(plugin(package, home)) for package in PACKAGES]
             engines.append(_pulumi_cli(folder / "pulumi", home, ports))
         yield engines
 
@@ -161,7 +161,7 @@ def _pulumi_cli(folder: Path, home: Path, ports: list[str]) -> PulumiCli:
 
 
 @contextmanager
-def _plugin(package: str, home: Path) -> Iterator[str]:
+def plugin(package: str, home: Path) -> Iterator[str]:
     """A running provider plugin, as ``PACKAGE:PORT``."""
     command = [sys.executable, "-m", "isostack.localcloud.plugin", package, "--home", str(home)]
     with subprocess.Popen(command, env=environment(home), stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours

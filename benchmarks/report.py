@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
-from benchmarks.schedule import EMPTY, HUNDRED, THOUSAND, Case, Comparison, Scaling, Starts
+from benchmarks.schedule import EMPTY, HUNDRED, THOUSAND, Case, Comparison, Judged, Scaling, Starts
 
 MEGABYTE = 1_000_000
 EMBEDDED, CLI = "embedded", "Pulumi CLI"
 MEMORY_AIM = 300 * MEGABYTE
 SCALING_AIM = 1.2
 HELP_AIM = 0.3
+POLICY_AIM = 1.15
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def comparison_table(case: Case, comparison: Comparison) -> Table:
     return Table(case.title, ("operation", EMBEDDED, CLI, "ratio", "aim", "peak memory, embedded"), rows)
 
 
-def figures_table(starts: Starts, scaled: Scaling | None) -> Table:
+def figures_table(starts: Starts, judged: Judged, scaled: Scaling | None) -> Table:
     """What is measured of the embedded engine alone."""
     rows = [
         ["bare Python: python -c pass", f"{starts.python:.3f} s", ""],
@@ -75,6 +76,12 @@ def figures_table(starts: Starts, scaled: Scaling | None) -> Table:
             _against(starts.help - starts.python, HELP_AIM),
         ],
         ["cold start of the local cloud (isostack cloud start)", f"{starts.cloud:.2f} s", ""],
+        ["preview of dev, a fresh stack, without policies", f"{judged.unjudged:.2f} s", ""],
+        [
+            "preview of dev with the policy pack, against without",
+            f"{judged.judged / judged.unjudged:.2f}",
+            _against(judged.judged / judged.unjudged, POLICY_AIM),
+        ],
     ]
     return Table("the embedded engine", ("figure", "value", "aim"), rows + (_scaling_rows(scaled) if scaled else []))
 

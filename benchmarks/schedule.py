@@ -26,6 +26,9 @@ ROUND = (PREVIEW, UP_ALONE, PREVIEW_AGAIN, UP_AGAIN_ALONE, DESTROY, UP, UP_AGAIN
 TITLES = tuple(dict.fromkeys(operation.title for operation in ROUND))
 STARTS = 5  # a start is short and so needs more of them
 
+ROOT = Path(__file__).parent.parent
+PARTS = ("stacks", "components")
+
 Say = Callable[[str], None]
 
 
@@ -144,6 +147,32 @@ def starts(folder: Path, repeat: int, say: Say) -> Starts:
     return Starts(*(taken.seconds(name) or 0.0 for name in ("python", "help", "cloud")))
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A preview of this project's dev environment, in seconds (medians): with its own policy pack, and without."""
+
+    judged: float
+    unjudged: float
+
+
+def judged(folder: Path, home: Path, repeat: int, say: Say) -> Judged:
+    """Both in turn, of a stack that is not there yet, in copies of this project."""
+    taken, copies = Samples(), {}
+    for name, parts in {"with": (*PARTS, "policies"), "without": PARTS}.items():
+        copies[name] = copy = folder / f"project-{name}"
+        for part in parts:
+            shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "Pulumi.yaml", copy)
+    for number in range(-1, max(repeat, STARTS)):  # the first of each compiles its modules
+        for name, copy in copies.items():
+            here = {**environment(home), "PYTHONPATH": str(copy)}
+            measured = measure([*ISOSTACK, "preview", "dev"], copy, here, folder / "log")
+            if number >= 0:
+                say(f"preview {name} policies, {number + 1} of {max(repeat, STARTS)}")
+                taken.add(name, measured)
+    return Judged(*(taken.seconds(name) or 0.0 for name in ("with", "without")))
+
+
 def steps(cases: Sequence[Case], engines: Sequence[Engine], repeat: int, *, quick: bool) -> int:
     """How many times the functions here will say something."""
-    return len(cases) * len(engines) * len(ROUND) * repeat + (0 if quick else 3 * repeat + 1) + max(repeat, STARTS)
+    return len(cases) * len(engines) * len(ROUND) * repeat + (0 if quick else 3 * repeat + 1) + 3 * max(repeat, STARTS)

@@ -39,6 +39,9 @@ LEVELS: Mapping[str, Level] = {
     "deploy": pipeline.deploy,
     "emergency": levels.emergency,
 }
+REASONS = ("reason", "ticket")
+"""Without these tags nobody gets in by the role for emergencies."""
+
 HOUR = 3600
 
 
@@ -75,8 +78,8 @@ class AccessValues:
 
     The roles are ``developer``, ``qa``, ``partner``, ``operations``, ``deployer`` and ``break-glass``; the levels ``none``,
     ``read``, ``use``, ``operate``, ``deploy`` (the deployer's alone) and ``emergency``. With ``mfa`` people need a second factor,
-    shown in the last hour; for break-glass they always do. Workflows of ``repository`` (``owner/name``) deploy, those whose
-    subject claims are exactly among ``oidc_subjects``.
+    shown in the last hour; for break-glass they always do, and a ticket and a reason, as tags of their session. Workflows of
+    ``repository`` (``owner/name``) deploy, those whose subject claims are exactly among ``oidc_subjects``.
     """
 
     account_id: str
@@ -178,13 +181,16 @@ class Access(Component):
             "Sid": "Principals",
             "Effect": "Allow",
             "Principal": {"AWS": arns},
-            "Action": "sts:AssumeRole",
+            "Action": ["sts:AssumeRole", "sts:TagSession"] if role == BREAK_GLASS else "sts:AssumeRole",
         }
         if role == BREAK_GLASS or (self.args.mfa and role in PEOPLE):
             statement["Condition"] = {
                 "Bool": {"aws:MultiFactorAuthPresent": "true"},
                 "NumericLessThan": {"aws:MultiFactorAuthAge": str(HOUR)},
             }
+        if role == BREAK_GLASS:
+            # Tags of the session, which the audit trail keeps: `aws sts assume-role --tags Key=ticket,Value=...`.
+            statement["Condition"]["Null"] = {f"aws:RequestTag/{tag}": "false" for tag in REASONS}
         return [statement]
 
     def _workflows(self, github: str) -> list[Statement]:

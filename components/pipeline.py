@@ -88,6 +88,9 @@ def _data(scope: Scope) -> list[Statement]:
     secrets = "CreateSecret DeleteSecret GetSecretValue PutSecretValue TagResource UntagResource UpdateSecret"
     key = "EnableKeyRotation PutKeyPolicy TagResource UntagResource UpdateKeyDescription"
     aliases = [keys, scope.arn("kms", f"alias/{name}-*")]
+    # Keys have no names but that of their tag, which they get when they are made; a key with another's tag cannot be given ours.
+    ours = {"StringLike": {"aws:ResourceTag/Name": f"{name}-*"}}
+    becoming_ours = {"StringLike": {"aws:RequestTag/Name": f"{name}-*"}, "Null": {"aws:ResourceTag/Name": "true"}}
     grants = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
     by_name = [scope.arn("rds", f"{kind}:{name}-*") for kind in ("subgrp", "pg")]
     kinds = ("parametergroup", "replicationgroup", "subnetgroup")
@@ -99,7 +102,8 @@ def _data(scope: Scope) -> list[Statement]:
         allow("Queues", {"sqs": "CreateQueue SetQueueAttributes TagQueue UntagQueue"}, scope.arn("sqs", f"{name}-*")),
         allow("Secrets", {"secretsmanager": secrets}, scope.arn("secretsmanager", f"secret:{name}-*")),
         allow("NewKeys", {"kms": "CreateKey"}, "*", scope.here),
-        allow("Keys", {"kms": key}, keys),
+        allow("TagsOfNewKeys", {"kms": "TagResource"}, keys, becoming_ours),
+        allow("Keys", {"kms": key}, keys, ours),
         allow("NamesOfKeys", {"kms": "CreateAlias DeleteAlias UpdateAlias"}, aliases),
         allow("KeysForDisks", {"kms": "CreateGrant"}, keys, grants),
         allow("KeysForSecrets", {"kms": "Decrypt GenerateDataKey"}, keys, scope.through("secretsmanager")),

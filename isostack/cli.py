@@ -335,6 +335,7 @@ def _gated(stack: Stack, operation: str, options: Options, cwd: Path, packs: Pac
     if guard is not None:
         if sys.stdin.isatty() and confirm is None:
             guard.ask_name = lambda: str(typer.prompt(f"Everything in {stack.name} is about to be deleted. Type its name"))
+        guard.planned = bool(options.gates)
         guard.admit(operation, confirm)
         gates.append(guard.gate)
     analyzer = None if packs is None else attach(stack.project, stack.config, *packs)

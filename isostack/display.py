@@ -299,7 +299,10 @@ def print_violations(console: Console, violations: Sequence[Violation], *, undec
                 ),
                 soft_wrap=True,
             )
-        for violation in sorted((v for v in found if v not in open_), key=lambda v: (v.level == "mandatory", _SEVERITIES.index(v.severity), v.policy, v.urn)):
+        for violation in sorted(
+            (v for v in found if v not in open_),
+            key=lambda v: (v.level == "mandatory", _SEVERITIES.index(v.severity), v.policy, v.urn),
+        ):
             style = "red" if violation.level == "mandatory" else "yellow"
             severity = f" [severity: {violation.severity}]" if violation.severity else ""
             about = f"  ({_short(urns.parse(violation.urn).type)}: {urns.parse(violation.urn).name})" if violation.urn else ""

@@ -91,7 +91,8 @@ class Gates(Protocol):
     """Who may do what to an environment, beside what its own resources say.
 
     ``operators`` are the roles that may run it and ``approvers`` those that may approve, among ``roles``; ``break_glass`` is the
-    one for emergencies. ``entry_role`` is there before the environment is, and makes it.
+    one for emergencies. ``entry_role`` is there before the environment is, and makes it. With ``needs_plan``, which may be left
+    out, an ``up`` takes a saved plan.
     """
 
     account: str

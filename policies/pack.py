@@ -91,10 +91,10 @@ class StackRule(pulumi_policy.StackValidationPolicy):
 class CannotTellYet(UnknownValueError):
     """How Pulumi is told that a preview cannot decide: it shows ``message`` as advice, and asks again at the update."""
 
-    def __init__(self, rule: Rule, unsure: Sequence[str]) -> None:
+    def __init__(self, unsure: Sequence[str]) -> None:
         super().__init__(UNKNOWN_STRING_VALUE, [])
         more = f", and {len(unsure) - SHOWN_AT_MOST} more" if len(unsure) > SHOWN_AT_MOST else ""
-        self.message = f"{rule.name} cannot tell yet, and decides at the update: {'; '.join(unsure[:SHOWN_AT_MOST])}{more}"
+        self.message = f"cannot tell yet, decides at the update: {'; '.join(unsure[:SHOWN_AT_MOST])}{more}"
 
 
 def findings(rule: Rule, resources: Sequence[Resource], settings: Settings) -> Iterator[Finding]:
@@ -127,7 +127,7 @@ def _report(rule: Rule, found: Iterator[Finding], exemptions: Sequence[Exemption
         else:
             report(f"{said}{'' if said.endswith('.') else '.'} {rule.mend}", resource.urn if resource else None)
     if unsure:
-        raise CannotTellYet(rule, unsure)
+        raise CannotTellYet(unsure)
 
 
 def _settings(rule: Rule, environment: str, config: Any) -> Settings:

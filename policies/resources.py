@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
+from weakref import WeakKeyDictionary
 
 import pulumi_policy
 from pulumi_policy import proxy
@@ -143,7 +144,18 @@ def of_arguments(args: pulumi_policy.ResourceValidationArgs) -> Resource:
 
 def of_stack(args: pulumi_policy.StackValidationArgs) -> tuple[Resource, ...]:
     """The resources of the stack that Pulumi asks about."""
-    return tuple(_of_stack(resource) for resource in args.resources)
+    return tuple(_known(resource) for resource in args.resources)
+
+
+# An engine that has rules and resources in one process shows all rules the same resources: what they are is found out once.
+_KNOWN: WeakKeyDictionary[pulumi_policy.PolicyResource, Resource] = WeakKeyDictionary()
+
+
+def _known(resource: pulumi_policy.PolicyResource) -> Resource:
+    known = _KNOWN.get(resource)
+    if known is None:
+        known = _KNOWN[resource] = _of_stack(resource)
+    return known
 
 
 def _of_stack(resource: pulumi_policy.PolicyResource) -> Resource:

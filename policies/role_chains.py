@@ -24,7 +24,7 @@ _ACCOUNT = re.compile(r"(?:arn:aws[a-z-]*:iam::)?(\d{12})(?::root)?")
 
 
 class RoleChains:
-    """The roles of one stack. All raises CannotTell for what a preview does not know, and Unreadable for what is no policy."""
+    """The roles of one stack. All raises CannotTell for what a preview does not know."""
 
     def __init__(self, references: References) -> None:
         self.references = references
@@ -75,14 +75,14 @@ class RoleChains:
             for principal in statement.principals:
                 if principal.kind != "AWS":
                     continue
-                if principal.value == role.get("arn"):
+                if _is(principal.value, role):
                     return True
                 left_to_policies |= principal.value == "*" or self._is_account_of(principal.value, role)
         return left_to_policies and self._is_allowed(role, other)
 
     def _is_account_of(self, principal: str, role: Resource) -> bool:
-        account = _ACCOUNT.fullmatch(principal)
-        return account is not None and f":{account[1]}:" in role.get("arn")
+        account, arn = _ACCOUNT.fullmatch(principal), role.peek("arn")
+        return account is not None and (not isinstance(arn, str) or f":{account[1]}:" in arn)
 
     def _is_allowed(self, role: Resource, other: Resource) -> bool:
         if self._is_administrator(role):
@@ -119,3 +119,11 @@ class RoleChains:
             if policy is not None:
                 found += documents(policy, Kind.IDENTITY, Kind.BOUNDARY)
         return found
+
+
+def _is(principal: str, role: Resource) -> bool:
+    """Whether a principal is a role; before that has an ARN, by its name, which is chosen before anything else is known."""
+    arn, name = role.peek("arn"), role.peek("name")
+    if isinstance(arn, str):
+        return principal == arn
+    return isinstance(name, str) and principal.rpartition("/")[2] == name

@@ -33,7 +33,8 @@ class GateRole:
 
 @dataclass(frozen=True)
 class Gates:
-    """The gates of an environment. ``entry_role`` is there before the environment is, and makes it."""
+    """The gates of an environment. ``entry_role`` is there before the environment is, and makes it; with ``needs_plan`` nobody
+    else brings it up but by a saved plan, emergencies apart."""
 
     account: str
     region: str
@@ -42,6 +43,7 @@ class Gates:
     operators: tuple[str, ...]
     approvers: tuple[str, ...]
     break_glass: str
+    needs_plan: bool = True
 
 
 def gates_of(values: EnvironmentParameters) -> Gates:

@@ -107,6 +107,9 @@ class Deployment:
         if self.analyzer is None:
             return ""
         provider = self.snapshot.get(provider_urn(goal.provider)) if goal.provider else None
+        if goal.alias_urns:  # Pulumi shows policies the one that was found in the state
+            used = [alias for alias in goal.alias_urns if self.adopted.get(alias) == goal.urn]
+            goal = dataclasses.replace(goal, alias_urns=used)
         found = self.analyzer.of_resource(goal, inputs, provider, preview=self.preview)
         for violation in found:
             self.sink(violation)

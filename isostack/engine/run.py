@@ -208,9 +208,7 @@ class _Run:
             for gate in self.options.gates:
                 gate(intent)
         except Refused as refusal:
-            refusal.result = dataclasses.replace(
-                self.result(deployment, changed=self.operation == "preview"), result="refused"
-            )
+            refusal.result = dataclasses.replace(self.result(deployment, changed=self.operation == "preview"), result="refused")
             raise
 
     def analyze_stack(self, deployment: Deployment) -> None:

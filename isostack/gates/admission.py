@@ -68,6 +68,8 @@ class Guard:
     where: str = ""
     ask_name: Callable[[], str] | None = None
     """Has somebody type the environment's name; None where there is nobody to ask."""
+    planned: bool = False
+    """Whether a saved plan is held against what would be done."""
     session: Session | None = None
     approvals: list[Approval] = field(default_factory=list)
 
@@ -80,6 +82,10 @@ class Guard:
         session, why = self._caller(operation)
         if session is None:
             unmet.append(Unmet("identity", why, self._login()))
+        if operation == "up" and session is not None and self._needs_plan(session):
+            file = "plan.json"
+            command = f"isostack preview {self.stack}{self.where} --save {file}, and isostack up {self.stack}{self.where} --plan {file}"
+            unmet.append(Unmet("plan", "what is to be done was not previewed and saved", command))
         if operation == "destroy":
             person = session.person if session else ""
             if not open_approvals(Record(self.home), self.project, self.stack, operation, person):
@@ -131,6 +137,11 @@ class Guard:
         if not wider:
             return "", ""
         return "somebody else has to approve what is let in or allowed anew:" + _listed(wider), ""
+
+    def _needs_plan(self, session: Session) -> bool:
+        """Whoever makes the environment finds nothing to plan beside, and in an emergency there is no time."""
+        exempt = session.role in (ENTRY, self.gates.break_glass)
+        return getattr(self.gates, "needs_plan", False) and not self.planned and not exempt
 
     def _second_person(self, why: str, option: str) -> Unmet:
         others = " or ".join(self.gates.approvers)

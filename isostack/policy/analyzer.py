@@ -1,7 +1,7 @@
 """Asks policies about resources and stacks, as pulumi_policy's own server does when Pulumi's engine asks it.
 
-The arguments are pulumi_policy's own. They are made once for all policies: secrets in the clear, unknown values behind pulumi_policy's
-proxies, numbers as protobuf has them, assets as the SDK's. What stands in a secret never stands in a message.
+The arguments are pulumi_policy's own. They are made once for all policies: secrets in the clear, unknown values behind
+pulumi_policy's proxies, numbers as protobuf has them, assets as the SDK's. What stands in a secret never stands in a message.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import isawaitable
-from typing import Any
+from typing import Any, Literal
 
 from pulumi_policy import (
     EnforcementLevel,
@@ -100,8 +100,10 @@ class Policies:
             for held in policies:
                 if not held.policy.has_validation():  # type: ignore[attr-defined]  # those of resources have it
                     continue
-                arguments = ResourceValidationArgs(goal.type, props, goal.urn, name, options, made_by, dict(held.properties))
-                found += self._ask(pack, held, arguments, lambda said, urn=goal.urn: urn, secrets, goal.urn)
+                arguments = ResourceValidationArgs(
+                    goal.type, props, goal.urn, name, options, made_by, _seen(dict(held.properties))
+                )
+                found += self._ask(pack, held, arguments, goal.urn, (), secrets)
         return found
 
     def _provider(self, state: ResourceState | None) -> PolicyProviderResource | None:
@@ -132,8 +134,8 @@ class Policies:
         found: list[Violation] = []
         for pack, policies in self._of_stacks:
             for held in policies:
-                arguments = StackValidationArgs(list(resources.values()), dict(held.properties))
-                found += self._ask(pack, held, arguments, lambda said: said if said in resources else root, secrets, root)
+                arguments = StackValidationArgs(list(resources.values()), _seen(dict(held.properties)))
+                found += self._ask(pack, held, arguments, root, resources, secrets)
         return found
 
     def _stack_resource(self, state: ResourceState, snapshot: Snapshot) -> PolicyResource:
@@ -148,17 +150,19 @@ class Policies:
         pack: Pack,
         held: Held,
         arguments: ResourceValidationArgs | StackValidationArgs,
-        about: Callable[[str | None], str],
-        secrets: set[str],
         subject: str,
+        others: Container[str],
+        secrets: set[str],
     ) -> list[Violation]:
+        """Call ``validate``. What it reports is about the subject, or about one of ``others`` that it names."""
         policy, found = held.policy, list[Violation]()
 
         def report(message: str, urn: str | None = None) -> None:
             if message and not isinstance(message, str):
                 raise TypeError("Expected message to be a string")
             text = f"{policy.description}\n{message}" if message else policy.description
-            found.append(_violation(pack, policy, held.level, about(urn), _masked(text, secrets)))
+            about = urn if urn and urn in others else subject
+            found.append(_violation(pack, policy, held.level, about, _masked(text, secrets)))
 
         try:
             result = policy.validate(arguments, report)  # type: ignore[attr-defined]  # both kinds have it
@@ -166,7 +170,7 @@ class Policies:
                 asyncio.run(_awaited(result))
         except UnknownValueError as error:
             text = f"can't run policy '{policy.name}' from policy pack '{pack.title}' during preview: {error.message}"
-            found.append(_violation(pack, policy, EnforcementLevel.ADVISORY, about(None), text, undecided=True))
+            found.append(_violation(pack, policy, EnforcementLevel.ADVISORY, subject, text, undecided=True))
         except _NOT_APPLICABLE:
             pass
         except Exception as error:  # noqa: BLE001 - whatever a policy raises is an error of that policy
@@ -187,7 +191,7 @@ def _violation(
     pack: Pack, policy: Policy, level: EnforcementLevel, urn: str, message: str, *, undecided: bool = False
 ) -> Violation:
     severity = policy.severity.value if policy.severity else ""
-    held = "mandatory" if level is EnforcementLevel.MANDATORY else "advisory"
+    held: Literal["mandatory", "advisory"] = "mandatory" if level is EnforcementLevel.MANDATORY else "advisory"
     return Violation(pack.name, pack.version, policy.name, held, severity, urn, message, undecided)
 
 
@@ -199,13 +203,13 @@ def _about(urn: str) -> str:
 
 
 def _props(values: PropertyMap) -> Mapping[str, Any]:
-    seen: Mapping[str, Any] = unknown_checking_proxy(_seen(values))  # type: ignore[no-untyped-call]  # as it is
+    seen: Mapping[str, Any] = unknown_checking_proxy(_seen(values))
     return seen
 
 
 def _seen(value: Any) -> Any:
     """A property value as it reaches a pack over the wire."""
-    if isinstance(value, str) or isinstance(value, bool) or value is None:
+    if value is None or isinstance(value, (str, bool)):
         return value
     if isinstance(value, dict):
         if SIGNATURE_KEY in value:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isostack.engine.project_file import shown
+from isostack.engine.project_file import EXTENSIONS, shown
 from isostack.errors import BadInput, Refused
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 OWN = "policies"
 """The folder beside Pulumi.yaml that holds a project's own pack."""
+PACK_FILE = "PulumiPolicy"
 ENVIRONMENT_KEY = "isostack:environment"
 NOT_WITHOUT = ("staging", "production")
 """The environments that nobody changes without a pack."""
@@ -22,15 +23,16 @@ NOT_WITHOUT = ("staging", "production")
 
 def own_pack(project: Project) -> Path | None:
     """The folder of a project's own pack, or None where it has none."""
-    from isostack.engine.project_file import EXTENSIONS
-
     folder = project.root / OWN
-    return folder if any((folder / f"PulumiPolicy{extension}").is_file() for extension in EXTENSIONS) else None
+    return folder if pack_file(folder) else None
 
 
-def attach(
-    project: Project, config: StackConfig, folders: Sequence[Path] = (), files: Sequence[Path] = ()
-) -> Policies | None:
+def pack_file(folder: Path) -> Path | None:
+    """The file that makes a folder a pack, or None where there is none."""
+    return next((file for extension in EXTENSIONS if (file := folder / f"{PACK_FILE}{extension}").is_file()), None)
+
+
+def attach(project: Project, config: StackConfig, folders: Sequence[Path] = (), files: Sequence[Path] = ()) -> Policies | None:
     """The project's own pack and those in ``folders``, configured by ``files``; None where there is none.
 
     There is a file for each folder, in their order, or, without a folder, one for the project's own pack.
@@ -42,7 +44,8 @@ def attach(
         raise BadInput(f"--policy-pack {missing}: no such directory")
     if files and len(files) != (len(folders) or bool(own)):
         raise BadInput(
-            f"--policy-pack-config: {len(files)} of them for {len(folders)} of --policy-pack; give each pack its own, in the same order"
+            f"--policy-pack-config: {len(files)} of them for {len(folders)} of --policy-pack; "
+            "give each pack its own, in the same order"
         )
     if own in asked:
         own = None

@@ -1,4 +1,4 @@
-"""The commands ``isostack policy …``: what they ask and show. Packs are loaded, and policies asked, by the modules beside this one."""
+"""The commands ``isostack policy …``: what they ask and show. What is judged, and by what, is the modules' beside this one."""
 
 from __future__ import annotations
 
@@ -80,7 +80,11 @@ def explain(
         close = get_close_matches(rule, [row.name for row in rows], 1)
         raise BadInput(f"no policy {rule}{f'; did you mean {close[0]}?' if close else ''}; isostack policy list shows them")
     if as_json:
-        example = {name: [_given(one) for one in getattr(found.rule.example, name)] for name in ("wrong", "mended")} if found.rule else None
+        example = (
+            {name: [_given(one) for one in getattr(found.rule.example, name)] for name in ("wrong", "mended")}
+            if found.rule
+            else None
+        )
         _print_json({**found.as_dict(), "example": example})
     else:
         _print(_explained(found))
@@ -130,9 +134,9 @@ def _packs(cwd: Path, folders: Sequence[Path], files: Sequence[Path]) -> Sequenc
 
 
 def _attached(project: Project, config: StackConfig, folders: Sequence[Path], files: Sequence[Path]) -> Policies:
-    from isostack.policy.attach import OWN, attach
+    from isostack.policy.attach import OWN, attach, own_pack
 
-    policies = attach(project, config, folders, files)
+    policies = attach(project, config, folders, files) if folders or own_pack(project) else None
     if policies is None:
         raise BadInput(f"{project.name} has no policy pack in {OWN}/; write one there, or name one with --policy-pack")
     return policies
@@ -227,7 +231,8 @@ def _show(env: str, policies: Policies, violations: Sequence[Violation], judged:
     packs = ", ".join(attached.pack.title for attached in policies.packs)
     counts = [f"{n} {level}" for level in ("mandatory", "advisory") if (n := sum(v.level == level for v in violations))]
     print_violations(Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty()), violations, undecided=True)
-    _print([f"{env}: {judged}, judged by {packs}: {' and '.join(counts) or 'no'} {'violation' if len(violations) == 1 else 'violations'}"])
+    what = f"{' and '.join(counts) or 'no'} {'violation' if len(violations) == 1 else 'violations'}"
+    _print([f"{env}: {judged}, judged by {packs}: {what}"])
 
 
 def _explained(entry: Entry) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """How strictly each policy of a pack is held, and with which properties, as Pulumi reconciles it.
 
-In this order, the later one wins: the pack's level, the policy's own, the pack's initial configuration, the file given for it. A policy's
-properties start with the defaults of its schema, and are held against the schema at the end.
+In this order, the later one wins: the pack's level, the policy's own, the pack's initial configuration, the file given for it.
+A policy's properties start with the defaults of its schema, and are held against the schema at the end.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def read_file(path: Path) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise BadInput(f"--policy-pack-config {shown(path)} must hold an object: a level or an object by the name of a policy")
     if "environments" in said:
-        raise Refused(f"--policy-pack-config {shown(path)}: environments are Pulumi Cloud's; leave them out, or use the Pulumi CLI")
+        raise Refused(
+            f"--policy-pack-config {shown(path)}: environments are Pulumi Cloud's; leave them out, or use the Pulumi CLI"
+        )
     return said
 
 
@@ -67,7 +69,9 @@ def reconcile(pack: Pack, given: Mapping[str, Any], source: str = "") -> tuple[H
             levels[key] = level or levels[key]
             properties[key] |= more
     changed = {key for said in (pack.initial_config, given) for key in said}
-    return tuple(_held(pack, policy, levels[policy.name], properties[policy.name], policy.name in changed) for policy in pack.policies)
+    return tuple(
+        _held(pack, policy, levels[policy.name], properties[policy.name], policy.name in changed) for policy in pack.policies
+    )
 
 
 def _defaults(policy: Policy) -> dict[str, Any]:
@@ -96,8 +100,8 @@ def _held(pack: Pack, policy: Policy, level: EnforcementLevel, properties: dict[
     if level is EnforcementLevel.REMEDIATE:
         if isinstance(policy, ResourceValidationPolicy) and policy.has_remediation():
             raise Refused(
-                f"policy {policy.name} of {pack.name} would change resources (level remediate), which the embedded engine does not do; "
-                "give it another level with --policy-pack-config, or use the Pulumi CLI"
+                f"policy {policy.name} of {pack.name} would change resources (level remediate), which the embedded engine "
+                "does not do; give it another level with --policy-pack-config, or use the Pulumi CLI"
             )
         level = EnforcementLevel.MANDATORY  # as Pulumi takes it where there is nothing to remedy with
     return Held(policy, level, properties)
@@ -107,6 +111,9 @@ def _validate(what: str, schema: dict[str, Any], properties: dict[str, Any]) -> 
     import jsonschema
 
     validator = jsonschema.Draft7Validator({"type": "object", **schema})
-    problems = [f"{'.'.join(map(str, e.absolute_path))}{': ' if e.absolute_path else ''}{e.message}" for e in validator.iter_errors(properties)]
+    problems = [
+        f"{'.'.join(map(str, e.absolute_path))}{': ' if e.absolute_path else ''}{e.message}"
+        for e in validator.iter_errors(properties)
+    ]
     if problems:
         raise BadInput(f"configuration of {what}: {'; '.join(sorted(problems))}")

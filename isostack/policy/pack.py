@@ -1,8 +1,8 @@
 """Loads a Python policy pack from its folder, as a value.
 
 Owns what Pulumi's language host does around a pack: ``PulumiPolicy.yaml``, ``main``, working directory, module path, environment,
-and what ``PolicyPack(...)`` does. That one starts a server in the real world and never returns; here it ends the pack's program, and what it
-was given is the pack. How its policies are configured is :mod:`isostack.policy.configuration`'s, how they are asked
+and what ``PolicyPack(...)`` does. That one starts a server in the real world and never returns; here it ends the pack's program,
+and what it was given is the pack. How its policies are configured is :mod:`isostack.policy.configuration`'s, how they are asked
 :mod:`isostack.policy.analyzer`'s.
 """
 
@@ -23,13 +23,13 @@ from typing import TYPE_CHECKING, Any
 import pulumi_policy
 from pulumi_policy import EnforcementLevel, Policy, PolicyPack
 
-from isostack.engine.project_file import EXTENSIONS, read, shown
+from isostack.engine.project_file import read, shown
 from isostack.errors import BadInput, Refused
+from isostack.policy.attach import PACK_FILE, pack_file
 
 if TYPE_CHECKING:
     from isostack.engine.project import StackConfig
 
-PACK_FILE = "PulumiPolicy"
 RULES = "RULES"
 """What a module of a pack calls its rules, where they are values with more to tell than a policy has (see docs/policies.md)."""
 _OF_A_RULE = ("name", "area", "severity", "levels", "ids", "title", "why", "mend", "example")
@@ -59,8 +59,8 @@ class Surroundings:
     def _configure(self, preview: bool) -> None:
         from pulumi.runtime import config, settings
 
-        known = {"project": self.project, "stack": self.stack, "organization": "organization", "dry_run": preview}
-        settings.configure(settings.Settings(**known))
+        known = settings.Settings(project=self.project, stack=self.stack, organization="organization", dry_run=preview)
+        settings.configure(known)
         config.set_all_config(dict(self.config), list(self.secret_keys))
 
     @property
@@ -94,17 +94,12 @@ class Pack:
         return f"{self.name}@v{self.version}"
 
 
-def is_pack(folder: Path) -> bool:
-    """Whether the folder has a PulumiPolicy file."""
-    return _pack_file(folder) is not None
-
-
 def load(folder: Path, surroundings: Surroundings) -> Pack:
     """Run the pack's program and take what it gives to ``PolicyPack``.
 
     Raises BadInput where there is no pack or it is broken, and Refused where it is not one in Python.
     """
-    file = _pack_file(folder)
+    file = pack_file(folder)
     if file is None:
         raise BadInput(f"policy pack {shown(folder)}: there is no {PACK_FILE}.yaml in it")
     said = read(file)
@@ -112,7 +107,8 @@ def load(folder: Path, surroundings: Surroundings) -> Pack:
     runtime = runtime.get("name") if isinstance(runtime, dict) else runtime
     if runtime != "python":
         raise Refused(
-            f"{shown(file)}: runtime {runtime!r}; the embedded engine runs policy packs in Python alone: use the Pulumi CLI for this one"
+            f"{shown(file)}: runtime {runtime!r}; the embedded engine runs policy packs in Python alone: "
+            "use the Pulumi CLI for this one"
         )
     main = folder / str(said.get("main") or "")
     program = main / "__main__.py" if main.is_dir() else main
@@ -130,10 +126,6 @@ def load(folder: Path, surroundings: Surroundings) -> Pack:
         initial_config=given.get("initial_config") or {},
         rules=_rules(folder),
     )
-
-
-def _pack_file(folder: Path) -> Path | None:
-    return next((file for extension in EXTENSIONS if (file := folder / f"{PACK_FILE}{extension}").is_file()), None)
 
 
 class _Collected(BaseException):

@@ -1,15 +1,9 @@
-"""Every rule, by area, in the order of their numbers."""
+"""Every rule, in the order of their numbers."""
 
 from __future__ import annotations
 
 from policies.rule import Rule
-from policies.rules import data, environment, identity, network, trace, trust
+from policies.rules import data, emergency, environment, identity, network, trace, trust
 
-RULES: tuple[Rule, ...] = (
-    *identity.RULES,
-    *trust.RULES,
-    *network.RULES,
-    *data.RULES,
-    *trace.RULES,
-    *environment.RULES,
-)
+AREAS = (identity, trust, network, data, trace, environment, emergency)
+RULES: tuple[Rule, ...] = tuple(sorted((rule for area in AREAS for rule in area.RULES), key=lambda rule: rule.number))

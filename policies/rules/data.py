@@ -96,8 +96,11 @@ def _iam_login(resource: Resource, settings: Settings) -> Iterator[str | Finding
 
 
 def _snapshot_shared(resource: Resource, settings: Settings) -> Iterator[str | Finding]:
-    if any(account is not UNKNOWN and account == "all" for account in resource.all("sharedAccounts")):
+    accounts = resource.all("sharedAccounts")
+    if any(account is not UNKNOWN and account == "all" for account in accounts):
         yield "sharedAccounts has all: every AWS account may restore it"
+    elif any(account is UNKNOWN for account in accounts):
+        raise CannotTell("sharedAccounts")
 
 
 # -- buckets -------------------------------------------------------------------------------------------------------------

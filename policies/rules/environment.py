@@ -10,7 +10,6 @@ from typing import Any
 
 from pulumi_policy import Severity
 
-from policies.documents import Unreadable
 from policies.references import References
 from policies.resources import UNKNOWN, CannotTell, Resource
 from policies.role_chains import ROLE, RoleChains
@@ -195,8 +194,6 @@ def _role_chains(resources: Sequence[Resource], settings: Settings) -> Iterator[
         for chain in roles.chains():
             way = " → ".join(role.name for role in chain)
             yield Finding(what=f"people who enter {chain[0].name} can become it: {way}", resource=chain[-1])
-    except Unreadable as error:
-        yield Finding(what=f"a policy cannot be read: {error}", unsure=True)
     except CannotTell as error:
         yield Finding(what=f"{error.path or 'a policy'} of a role is not known", unsure=True)
 

@@ -82,7 +82,8 @@ def _star_action(resource: Resource, settings: Settings) -> Iterator[str]:
 
 def _star_resource(resource: Resource, settings: Settings) -> Iterator[str]:
     for document, statement in _narrower(resource):
-        if statement.every_resource and (named := [one for one in statement.actions if not _needs_no_name(one)]):
+        named = [one for one in statement.actions if not _needs_no_name(one)] if not statement.but_actions else []
+        if named and statement.every_resource:
             yield f"{statement.shown} of {document.where} allows {_listed(named)} on all resources"
     for name in _attached(resource):
         if matches(BOUNDARY, name.rpartition("/")[2]):
@@ -103,11 +104,14 @@ def _escalation(resource: Resource, settings: Settings) -> Iterator[str]:
     except CannotTell as error:
         unknown = error
     for document, statements in by_document.items():
-        for first, *others in ESCALATIONS:
-            if any(_open(document, one, first) for one in statements) and all(
-                any(document.grants(one, other) for one in statements) for other in others
-            ):
-                yield f"whoever has {document.where} can give themselves more, by {' with '.join((first, *others))}"
+        ways = [
+            " with ".join((first, *others))
+            for first, *others in ESCALATIONS
+            if any(_open(document, one, first) for one in statements)
+            and all(any(document.grants(one, other) for one in statements) for other in others)
+        ]
+        if ways:
+            yield f"whoever has {document.where} can give themselves more, by {_listed(ways)}"
     if unknown:
         raise unknown
 

@@ -70,9 +70,16 @@ def _whole_account(resource: Resource, settings: Settings) -> Iterator[str]:
 
 def _github(resource: Resource, settings: Settings) -> Iterator[str]:
     for where, statement in _allowing(resource, Kind.TRUST):
-        if any(principal.kind == "Federated" and GITHUB in principal.value for principal in statement.principals):
+        if _of_github(statement):
             for mistake in _unsafe_claims(statement):
                 yield f"{statement.shown} of {where} trusts GitHub's workflows, and {mistake}"
+
+
+def _of_github(statement: Statement) -> bool:
+    """Whether it is about GitHub's tokens: its identity provider has GitHub's name, and so have the claims that it asks for."""
+    federated = [principal.value for principal in statement.principals if principal.kind == "Federated"]
+    asked = any(condition.key.startswith(f"{GITHUB}:") for condition in statement.conditions)
+    return any(GITHUB in value for value in federated) or (bool(federated) and asked)
 
 
 def _unsafe_claims(statement: Statement) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -84,9 +84,14 @@ def listed(value: Any) -> list[Any]:
 
 
 def met(conditions: Mapping[str, Mapping[str, Any]], context: Mapping[str, str]) -> bool:
-    """Whether a request with this context meets them all; only operators of equality are used here."""
-    assert set(conditions) <= {"StringEquals", "Bool"}
-    return all(context.get(key) in listed(value) for block in conditions.values() for key, value in block.items())
+    """Whether a request with this context meets them all; only these operators are used here."""
+    operators: dict[str, Callable[[str, Any], bool]] = {
+        "StringEquals": lambda key, value: context.get(key) in listed(value),
+        "Bool": lambda key, value: context.get(key) in listed(value),
+        "StringLike": lambda key, value: key in context and any(fnmatchcase(context[key], one) for one in listed(value)),
+        "Null": lambda key, value: (key not in context) is (value == "true"),
+    }
+    return all(operators[operator](key, value) for operator, block in conditions.items() for key, value in block.items())
 
 
 def may(statements: list[dict[str, Any]], action: str, resource: str, context: Mapping[str, str]) -> bool:
@@ -166,6 +171,12 @@ def test_people_are_trusted_by_name_and_with_a_second_factor_shown_in_the_last_h
         "Bool": {"aws:MultiFactorAuthPresent": "true"},
         "NumericLessThan": {"aws:MultiFactorAuthAge": "3600"},
     }
+
+
+def test_the_role_for_emergencies_takes_a_ticket_and_a_reason_which_the_trail_keeps(shop: Program) -> None:
+    (statement,) = trust(shop, "break-glass")
+    assert statement["Action"] == ["sts:AssumeRole", "sts:TagSession"]
+    assert statement["Condition"]["Null"] == {"aws:RequestTag/reason": "false", "aws:RequestTag/ticket": "false"}
 
 
 def test_programs_of_partners_have_no_second_factor(shop: Program) -> None:
@@ -258,6 +269,16 @@ def test_the_pipeline_makes_roles_within_the_boundary_alone_and_never_widens_its
         assert not deployer(action, boundary)
     assert not deployer("iam:DeleteRolePermissionsBoundary", service, **within)
     assert not deployer("iam:AttachRolePolicy", service, iam__PolicyARN="arn:aws:iam::aws:policy/AdministratorAccess", **within)
+
+
+def test_the_pipeline_writes_the_policies_of_the_environments_keys_alone(shop: Program) -> None:
+    deployer, tag = Permissions(shop, "deployer"), "aws:ResourceTag/Name"
+    for action in ("kms:PutKeyPolicy", "kms:EnableKeyRotation", "kms:TagResource", "kms:UntagResource"):
+        assert deployer(action, "kms:key/ours", **{tag: "shop-data"})
+        assert not deployer(action, "kms:key/theirs", **{tag: "theirs-data"})
+    assert deployer("kms:CreateKey")
+    assert deployer("kms:TagResource", "kms:key/new", **{"aws:RequestTag/Name": "shop-data"})
+    assert not deployer("kms:TagResource", "kms:key/theirs", **{"aws:RequestTag/Name": "shop-data", tag: "theirs-data"})
 
 
 def test_roles_are_given_to_the_services_that_need_them_and_to_no_other(shop: Program) -> None:

@@ -1,4 +1,4 @@
-"""Rules judged as an engine has them judged: through Pulumi's own arguments and proxies, with its sentinels for unknown values."""
+"""Rules judged as an engine has them judged: through Pulumi's own arguments and proxies, with its sentinels for the unknown."""
 
 from __future__ import annotations
 

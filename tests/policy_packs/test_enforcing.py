@@ -14,6 +14,7 @@ from tests.engine.conftest import *  # noqa: F403 - the world of the engine's te
 from tests.engine.harness import THING, Group, Thing, World, options
 from tests.policy_packs.packs import STACK, attached, one, write
 
+NOT_KNOWN = "string value at .size can't be known during preview"
 TOO_BIG = """
 if args.props["size"] > 3:
     report(f"{args.name} is {args.props['size']}")
@@ -77,7 +78,7 @@ def test_what_a_preview_cannot_know_is_told_there_and_decided_at_up(world: World
         (
             "advisory",
             "middle",
-            "can't run policy 'one' from policy pack 'small@v1.2.3' during preview: string value at .size can't be known during preview",
+            "can't run policy 'one' from policy pack 'small@v1.2.3' during preview: " + NOT_KNOWN,
         )
     ]
     outcome = world.up(chained, analyzer=analyzer)
@@ -111,7 +112,8 @@ def test_a_stack_policy_sees_outputs_parents_and_dependencies(world: World, tmp_
     body = """
     by_name = {resource.name: resource for resource in args.resources}
     second = by_name["second"]
-    report(f"{second.parent.name} {[d.name for d in second.dependencies]} {[d.name for d in second.property_dependencies['label']]}"
+    by_label = [d.name for d in second.property_dependencies['label']]
+    report(f"{second.parent.name} {[d.name for d in second.dependencies]} {by_label}"
            f" {second.props['label'] == by_name['first'].props['arn']} {by_name['first'].provider.name[:7]}", second.urn)
     """
     outcome = world.up(program, analyzer=attached(tmp_path, one(tmp_path, body, template=STACK, level="ADVISORY")))

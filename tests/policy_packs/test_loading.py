@@ -65,7 +65,8 @@ def test_a_pack_knows_the_stack_when_it_builds_its_policies(tmp_path: Path) -> N
     source = """
     import os, pulumi
     from pulumi_policy import *
-    said = f"{pulumi.get_stack()}-{pulumi.Config('shop').require('key')}-{os.environ['PULUMI_PROJECT']}-{os.path.basename(os.getcwd())[:4]}"
+    here = os.path.basename(os.getcwd())[:4]
+    said = f"{pulumi.get_stack()}-{pulumi.Config('shop').require('key')}-{os.environ['PULUMI_PROJECT']}-{here}"
     PolicyPack("knows", [StackValidationPolicy(said, "Said", lambda args, report: None)])
     """
     assert load(write(tmp_path, source), HERE).policies[0].name == "dev-value-shop-pack"
@@ -195,4 +196,4 @@ def test_without_a_pack_pulumi_policy_is_not_imported(tmp_path: Path) -> None:
         "assert attach(project, StackConfig('dev', project.stack_file('dev'), {})) is None\n"
         "assert 'pulumi_policy' not in sys.modules and 'pulumi' not in sys.modules\n"
     )
-    subprocess.run([sys.executable, "-c", source], check=True)
+    subprocess.run([sys.executable, "-c", source], check=True)  # noqa: S603 - this interpreter

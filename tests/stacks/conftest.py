@@ -26,7 +26,7 @@ class Shop:
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "project"
-        for part in ("stacks", "components"):
+        for part in ("stacks", "components", "policies"):
             shutil.copytree(ROOT / part, self.root / part, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "Pulumi.yaml", self.root)
         # The copy's own packages, and not those of the project that is installed here.
@@ -55,7 +55,10 @@ class Shop:
             self.operate(environment, "bob")
             self.done("approve", environment, "--yes")
         self.operate(environment)
-        return self.done("up", environment)
+        if environment not in RESTRICTED:
+            return self.done("up", environment)
+        self.done("preview", environment, "--save", "plan.json")
+        return self.done("up", environment, "--plan", "plan.json")
 
     def pin(self, environment: str, version: str) -> None:
         (self.root / f"stacks/Pulumi.{environment}.yaml").write_text(
