@@ -11,7 +11,8 @@ from isostack.engine import plan
 from isostack.engine import urn as urns
 from isostack.engine.deployment import STACK_TYPE
 from isostack.engine.events import Change, Op, StepStarted
-from isostack.engine.values import SIGNATURE_KEY, UNKNOWN, has_unknown
+from isostack.engine.values import SIGNATURE_KEY, UNKNOWN, has_unknown, plain
+from isostack.preview.offline import PLACEHOLDER
 from isostack.preview.report import Node, PropertyChange, ResourceChange
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _change(intent: Intent, step: StepStarted, unsure: bool) -> ResourceChange:
         type=step.type,
         component=component_of(intent, step),
         op=op,
-        properties=tuple(_property(leaf) for leaf in leaves if leaf.old != leaf.new or leaf.new is None),
+        properties=tuple(_property(intent, step.urn, leaf) for leaf in leaves if leaf.old != leaf.new or leaf.new is None),
         forced_by=forced,
         data_at_stake=op in ("replace", "delete") and bool(HOLDS_DATA.fullmatch(step.type)),
         note=step.note,
@@ -146,10 +147,18 @@ def _document(value: Any) -> Any:
     return found if isinstance(found, dict | list) else None
 
 
-def _property(change: Change) -> PropertyChange:
-    before = None if change.kind == "add" else as_text(change.old)
-    after = None if change.kind == "delete" else as_text(change.new)
+def _property(intent: Intent, urn: str, change: Change) -> PropertyChange:
+    before = None if change.kind == "add" else _fingerprinted(intent.before.get(urn), change.path, change.old)
+    after = None if change.kind == "delete" else _fingerprinted(intent.after.get(urn), change.path, change.new)
     return PropertyChange(change.path, before, after, change.replaces)
+
+
+def _fingerprinted(resource: ResourceState | None, path: str, value: Any) -> str:
+    """A value as text; a secret by its fingerprint, where a placeholder stands for it."""
+    if value == plan.MASKED and resource is not None:
+        sealed = plain(resource.inputs.get(path))
+        value = sealed if isinstance(sealed, str) and PLACEHOLDER.fullmatch(sealed) else value
+    return as_text(value)
 
 
 def as_text(value: Any) -> str:

@@ -23,6 +23,7 @@ from isostack.preview.text import clean
 if TYPE_CHECKING:
     from isostack.engine.project import Project
     from isostack.engine.run import Gate, Intent
+    from isostack.engine.state import Snapshot
 
 FORMAT: Final = 1
 MOST: Final = 30
@@ -94,9 +95,17 @@ def _made_from(intent: Intent, packs: Sequence[Path]) -> dict[str, Any]:
     return {
         "parameters": version,
         "parameters_digest": _parameters_digest(project, version),
-        "state_serial": intent.before.metadata.serial,
+        "state": _state_digest(intent.before),
         "policy_packs": [digest_of_folder(folder) for folder in [*([own] if own else []), *packs]],
     }
+
+
+def _state_digest(snapshot: Snapshot) -> str:
+    """A hash of which resources there are and when each was last changed; a run that was refused leaves it as it is."""
+    result = hashlib.sha256()
+    for resource in sorted(snapshot.resources, key=lambda one: (one.urn, one.delete)):
+        result.update(f"{resource.urn}\0{resource.id}\0{resource.delete}\0{resource.modified}\0".encode())
+    return f"sha256:{result.hexdigest()}"
 
 
 def _parameters_digest(project: Project, version: str | None) -> str | None:
@@ -123,7 +132,7 @@ def digest_of_folder(folder: Path) -> str:
 _WORDS = {
     "parameters": "the pinned version of the parameters",
     "parameters_digest": "what the parameters say",
-    "state_serial": "the state",
+    "state": "the state",
     "policy_packs": "what the policy packs say",
 }
 
@@ -133,7 +142,7 @@ def _moved(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     for key, what in _WORDS.items():
         was, is_ = then.get("made_from", {}).get(key), now["made_from"][key]
         if was != is_:
-            shown = f" was {was} and is {is_}" if key in ("parameters", "state_serial") else " has changed"
+            shown = f" was {was} and is {is_}" if key == "parameters" else " has changed"
             yield clean(f"{what}{shown}")
     before, after = then["intent"], now["intent"]
     if before == after:

@@ -106,6 +106,13 @@ aws.cloudwatch.MetricAlarm(
 )
 """
 
+# Restricted environments are not changed without a policy pack; this one forbids nothing.
+PACK = """
+from pulumi_policy import PolicyPack, ResourceValidationPolicy
+
+PolicyPack("small", policies=[ResourceValidationPolicy("nothing", "Forbids nothing", lambda args, report: None)])
+"""
+
 
 class Small:
     """The project, driven by the command line; with a local cloud of its own."""
@@ -116,6 +123,9 @@ class Small:
         (self.root / "Pulumi.yaml").write_text("name: small\nruntime: python\n")
         (self.root / "parameters.py").write_text(PARAMETERS)
         (self.root / "__main__.py").write_text(PROGRAM)
+        (self.root / "policies").mkdir()
+        (self.root / "policies" / "PulumiPolicy.yaml").write_text("runtime: python\n")
+        (self.root / "policies" / "__main__.py").write_text(PACK)
         for environment in ("dev", "staging"):
             text = f"config:\n  isostack:environment: {environment}\n  isostack:parameters: 1.0.0\n"
             (self.root / f"Pulumi.{environment}.yaml").write_text(text)

@@ -17,6 +17,7 @@ from isostack.preview import plans
 from isostack.preview.plans import digest_of_folder, plan_gate, plan_of
 from tests.command_line import CommandLine
 from tests.engine.harness import Group, Thing, World, options
+from tests.gates.small import Small
 from tests.preview.test_programs import Repository
 
 SECRET = "correct horse battery staple"
@@ -82,6 +83,7 @@ def test_a_program_that_has_moved_is_refused_with_what_differs(world: World, tmp
     saved(world, one(size=2), file)
     said = refused(world, one(size=3), file)
     assert "a (aws:test:Thing): after.size was 2 and is 3" in said
+    assert "the state" not in said
     assert "isostack preview dev --save" in said
 
     def more() -> None:
@@ -98,7 +100,7 @@ def test_a_state_that_has_moved_is_refused(world: World, tmp_path: Path) -> None
     saved(world, one(size=3), file)
     world.up_well(one(size=2))
     said = refused(world, one(size=3), file)
-    assert "the state was 1 and is 2" in said
+    assert "the state has changed" in said
     assert "a (aws:test:Thing): before.size was 1 and is 2" in said
 
 
@@ -181,3 +183,28 @@ def test_a_plan_is_saved_without_a_cloud_and_applied_with_one(tmp_path: Path) ->
         assert "create is in the plan, and not needed any more" in ran.json["diagnostics"][0]["message"]
     finally:
         run("cloud", "stop", cwd=repository.root)
+
+
+def test_a_restricted_environment_is_brought_up_by_a_plan_alone(tmp_path: Path) -> None:
+    small = Small(tmp_path)
+    parameters = small.root / "parameters.py"
+    text = parameters.read_text()
+    # The module of a project: the version that it speaks of is a name alone, which is what its digest is, too.
+    text = text.replace("class Gates:\n", "class Gates:\n    needs_plan: bool = True\n")
+    parameters.write_text(f"{text}\n\ndef digest(version):\n    return version\n")
+    try:
+        small.login("alice")
+        small.done("up", "staging")  # whoever makes it needs none
+        small.says(delay=5)
+        small.login("alice")
+        said = small.refused("up", "staging")
+        assert "plan: what is to be done was not previewed and saved" in said
+        assert "isostack up staging --plan plan.json" in said
+        small.done("preview", "staging", "--save", "plan.json")
+        small.says(delay=7)
+        assert "after.delaySeconds was 5 and is 7" in small.refused("up", "staging", "--plan", "plan.json")
+        small.says(delay=5)
+        assert small.done("up", "staging", "--plan", "plan.json")["changes"]["update"] == 1
+        assert small.delay() == 5
+    finally:
+        small("cloud", "stop")

@@ -51,12 +51,12 @@ class Shop:
 
     def up(self, environment: str) -> dict[str, Any]:
         """Bring an environment up, by somebody who may, once somebody else has approved what has to be approved."""
-        if environment in RESTRICTED and self.resources(environment):
-            self.operate(environment, "bob")
-            self.done("approve", environment, "--yes")
-        self.operate(environment)
-        if environment not in RESTRICTED:
+        if environment not in RESTRICTED or not self.resources(environment):
+            self.operate(environment)
             return self.done("up", environment)
+        self.operate(environment, "bob")
+        self.done("approve", environment, "--yes")
+        self.operate(environment)
         self.done("preview", environment, "--save", "plan.json")
         return self.done("up", environment, "--plan", "plan.json")
 
