@@ -23,7 +23,7 @@ LONGEST_VALUE = 4000
 # Types whose deletion takes away what nobody can make anew: data, messages, logs, images, or the keys to them.
 HOLDS_DATA = re.compile(
     r"aws:(rds/(instance|cluster|snapshot)|s3/(bucket|bucketV2|bucketObject\w*)|dynamodb/(table|tableItem)|efs/fileSystem"
-    r"|elasticache/(cluster|replicationGroup)|ebs/volume|secretsmanager/secret(Version)?|kms/key|sqs/queue|ecr/repository"
+    r"|elasticache/(cluster|replicationGroup)|ebs/volume|secretsmanager/secret|kms/key|sqs/queue|ecr/repository"
     r"|cloudwatch/logGroup|cognito/userPool|ssm/parameter|ec2/instance):\w+|docker:index/volume:Volume"
 )
 _SHOWN = {Op.CREATE, Op.UPDATE, Op.REPLACE, Op.DELETE, Op.IMPORT, Op.FORGET}

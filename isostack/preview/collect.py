@@ -183,6 +183,7 @@ def environment_of(sources: Sources, looked: Looked) -> Environment:
     before, pinned = intent.before.metadata, intent.stack.config.values.get(PINNED_KEY)
     deployed = before.parameter_version or None
     changes, nodes = changes_of(intent), nodes_of(intent)
+    wider = () if is_creation(intent) else widened(intent)
     changing = {(change.type, change.name) for change in changes}
     there = [node for node in nodes if not node.component]
     found = Environment(
@@ -194,9 +195,9 @@ def environment_of(sources: Sources, looked: Looked) -> Environment:
         changes=changes,
         nodes=nodes,
         policies=_findings(looked),
-        widened=() if is_creation(intent) else tuple(Widening(one.subject, one.text) for one in widened(intent)),
+        widened=tuple(Widening(one.subject, one.text) for one in wider if not one.unsure),
         unseen=looked.unseen,
-        warnings=looked.warnings,
+        warnings=(*looked.warnings, *dict.fromkeys(one.text for one in wider if one.unsure)),
     )
     return replace(found, parameters=_parameters(sources.project, found))
 
