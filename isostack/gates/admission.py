@@ -83,8 +83,8 @@ class Guard:
         if session is None:
             unmet.append(Unmet("identity", why, self._login()))
         if operation == "up" and session is not None and self._needs_plan(session):
-            file = "plan.json"
-            command = f"isostack preview {self.stack}{self.where} --save {file}, and isostack up {self.stack}{self.where} --plan {file}"
+            here = f"{self.stack}{self.where}"
+            command = f"isostack preview {here} --save plan.json, and isostack up {here} --plan plan.json"
             unmet.append(Unmet("plan", "what is to be done was not previewed and saved", command))
         if operation == "destroy":
             person = session.person if session else ""

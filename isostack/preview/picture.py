@@ -106,4 +106,6 @@ def _row(node: Node, depth: int, y: int, members: list[Node], parent: Row | None
     link = f"M{parent.x + 3} {parent.y + 16}V{y + 9}H{x - 3}" if parent else ""
     kind = node.type.rpartition(":")[2]
     label = node.name if not kind else kind if kind in once else f"{kind} {node.name}"
-    return Row(x, y, clean(label, (LABEL - x - 14) // LETTER), f"{kind} {node.name}", node.op, squares, len(members) - len(shown), link)
+    return Row(
+        x, y, clean(label, (LABEL - x - 14) // LETTER), f"{kind} {node.name}", node.op, squares, len(members) - len(shown), link
+    )
