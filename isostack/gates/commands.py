@@ -279,17 +279,20 @@ def _planned(file: Path, project: str, env: str) -> tuple[str, str]:
 
     try:
         document = json.loads(file.read_text())
-        intent = document["intent"]
-        digest = digest_of(intent)
-        owner, operation = (intent["project"], intent["stack"]), str(intent["operation"])
+        owner, plans = document["project"], document["environments"]
+        plan = plans.get(env) or {}
+        intent = plan.get("intent")
+        digest = digest_of(intent) if isinstance(intent, dict) else None
     except OSError as error:
         raise BadInput(f"--plan {file}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError):
-        raise BadInput(f"--plan {file}: this is no plan; isostack preview {env} --save-plan writes one") from None
-    if owner != (project, env):
-        raise BadInput(f"--plan {file}: this is a plan for {owner[1]} of {owner[0]}, not for {env} of {project}")
-    if document.get("digest", digest) != digest:
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise BadInput(f"--plan {file}: this is no plan; isostack preview {env} --save FILE writes one") from None
+    if intent is None or digest is None or (owner, intent.get("stack")) != (project, env):
+        there = ", ".join(sorted(plans)) or "nothing"
+        raise BadInput(f"--plan {file}: it has no plan for {env} of {project}, but for {there} of {owner}")
+    if plan.get("digest") != digest:
         raise BadInput(f"--plan {file}: it was changed after it was saved; save it anew")
+    operation = str(intent.get("operation"))
     return operation, digest
 
 

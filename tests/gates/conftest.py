@@ -12,7 +12,7 @@ from tests.gates.small import Small
 __all__ = ["world"]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Small]:
     """The small project, whose staging is up: alice made it."""
     small = Small(tmp_path_factory.mktemp("small"))

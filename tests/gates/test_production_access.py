@@ -40,6 +40,7 @@ def test_import_is_refused_as_well(new: Small) -> None:
 def test_a_project_without_gates_is_open_to_everybody(new: Small) -> None:
     root = project(new.root.parent / "other", "import pulumi\npulumi.export('answer', 42)\n")
     ran = new.command("up", "production", "--json", cwd=root)
+    new.command("cloud", "stop", cwd=root)
     assert (ran.code, ran.json["outputs"]) == (0, {"answer": 42})
     ran = new.command("cloud", "login", "operations", "production", cwd=root)
     assert (ran.code, "names no roles for production" in ran.err) == (2, True)
