@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policies.documents import matches_action
+from policies.patterns import matches_action
 
 # Ways to give oneself more than one has: all the actions of one way together.
 ESCALATIONS: tuple[tuple[str, ...], ...] = (

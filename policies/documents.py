@@ -7,13 +7,13 @@ rules. Conditions narrow a statement and never widen it: a conditional Allow is 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property, lru_cache
 from typing import Any
 
+from policies.patterns import all_wild, covers, every_action, every_of_kind, every_resource, matches, matches_action
 from policies.resources import UNKNOWN, CannotTell, Resource
 
 
@@ -84,67 +84,6 @@ BOUNDARY = "*-boundary"
 def types_with(*kinds: Kind) -> frozenset[str]:
     """The types of resources that carry documents of these kinds."""
     return frozenset(type_ for type_, places in PLACES.items() if any(kind in kinds for _, kind in places))
-
-
-# -- wildcards -------------------------------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=4096)
-def _compiled(pattern: str, one: str, flags: int) -> re.Pattern[str]:
-    spelled = "".join(".*" if char == "*" else one if char == "?" else re.escape(char) for char in pattern)
-    return re.compile(spelled, re.DOTALL | flags)
-
-
-def matches(pattern: str, text: str) -> bool:
-    """Whether a pattern of IAM's (``*`` any text, ``?`` one character) matches a text. Case counts."""
-    return _compiled(pattern, ".", 0).fullmatch(text) is not None
-
-
-def matches_action(pattern: str, action: str) -> bool:
-    """The same for actions, whose case does not count."""
-    return _compiled(pattern, ".", re.IGNORECASE).fullmatch(action) is not None
-
-
-def covers(pattern: str, other: str) -> bool:
-    """Whether a pattern matches all that another pattern matches; false in doubt."""
-    return _compiled(pattern, "[^*]", 0).fullmatch(other) is not None
-
-
-def all_wild(text: str) -> bool:
-    """Whether nothing of a pattern is spelled out, and it matches texts of any length."""
-    return "*" in text and not text.strip("*?")
-
-
-def every_action(pattern: str) -> bool:
-    """Whether a pattern matches every action: ``*``, ``*:*`` and the like."""
-    service, _, name = pattern.partition(":")
-    return all_wild(service) and (not name or all_wild(name))
-
-
-@lru_cache(maxsize=4096)
-def every_resource(pattern: str) -> bool:
-    """Whether a pattern matches every resource of every service: ``*``, ``arn:aws:*:*:*:*`` and the like."""
-    if all_wild(pattern):
-        return True
-    start, *segments = pattern.split(":")
-    if start != "arn" or not segments:
-        return False
-    if re.fullmatch(r"aws[a-z-]*", segments[0]):
-        segments = segments[1:]
-    return bool(segments) and all_wild("".join(segments) or "-")
-
-
-@lru_cache(maxsize=4096)
-def every_of_kind(pattern: str) -> bool:
-    """Whether a pattern names no resource but all of a kind: ``*``, ``arn:aws:iam::1:role/*``, ``arn:aws:s3:::*``."""
-    if every_resource(pattern):
-        return True
-    segments = pattern.split(":", 5)
-    rest = segments[-1]
-    if len(segments) < 6:
-        return all_wild(rest)
-    kind = r"" if matches(segments[2], "s3") else r"(?:[A-Za-z0-9*?-]+[/:])?"
-    return re.fullmatch(kind + r"[*?/:]*\*[*?/:]*", rest) is not None
 
 
 # -- documents -------------------------------------------------------------------------------------------------------------

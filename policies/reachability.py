@@ -98,11 +98,15 @@ PORTS = {
     "oracle": 1521,
     "postgres": 5432,
     "redis": 6379,
+    "redshift": 5439,
     "sqlserver": 1433,
     "valkey": 6379,
 }
-_ENGINES = {"aws:docdb/cluster:Cluster": "docdb", "aws:neptune/cluster:Cluster": "neptune"}
-_REDSHIFT_PORT = 5439
+_ENGINES = {
+    "aws:docdb/cluster:Cluster": "docdb",
+    "aws:neptune/cluster:Cluster": "neptune",
+    "aws:redshift/cluster:Cluster": "redshift",
+}
 
 
 @dataclass(frozen=True)
@@ -145,9 +149,11 @@ class Reachability:
 
     def _is_default_of(self, table: Resource, vpc: Resource) -> bool:
         own, given = vpc.props.get("defaultRouteTableId", UNKNOWN), table.peek("defaultRouteTableId")
-        if own is not UNKNOWN and given is not UNKNOWN:
-            return bool(own == given)
-        return self.references.one(table, "defaultRouteTableId", VPCS) is vpc if given is UNKNOWN else False
+        if given is UNKNOWN:
+            return self.references.one(table, "defaultRouteTableId", VPCS) is vpc
+        if own is UNKNOWN:
+            raise CannotTell("defaultRouteTableId")
+        return bool(own == given)
 
     def _leads_to_the_internet(self, table: Resource | None) -> bool:
         if table is None:
@@ -204,21 +210,17 @@ class Reachability:
         ]
         return [*items(prefix_list.peek("entries"), "cidr"), *separate]
 
-    def _let_in(self, group: Resource, port: int) -> Iterator[Resource]:
-        """The groups of the stack that a group lets in at a port."""
+    def _let_in(self, group: Resource, ports: set[int]) -> Iterator[tuple[Resource, bool]]:
+        """The groups of the stack that a group lets in at one of some ports, and whether that is certain."""
         for holder in self.holders(group):
-            known = permissions(holder.type, holder.props)
-            ids = groups_let_in(known, "tcp", port)
-            if SELF in ids:
-                yield group
-            path = {RULE: "sourceSecurityGroupId"}.get(holder.type, "referencedSecurityGroupId")
-            path = "ingress" if holder is group else path
-            unknown = [
-                one.peer
-                for one in known
-                if one.direction == "ingress" and one.kind == "group" and one.peer is UNKNOWN and _may_cover(one, port)
-            ]
-            yield from self.references.named(holder, path, [*sorted(ids - {SELF}), *unknown], GROUPS)
+            given = permissions(holder.type, holder.props)
+            allowed = list(dict.fromkeys(one for port in ports for one in groups_let_in(given, "tcp", port)))
+            certain = all(one.traffic_known for one in allowed)
+            others = [one.peer for one in allowed if one.peer is UNKNOWN or one.peer != SELF]
+            if len(others) < len(allowed):
+                yield group, certain
+            path = {RULE: "sourceSecurityGroupId", INGRESS_RULE: "referencedSecurityGroupId"}.get(holder.type, "ingress")
+            yield from ((caller, certain) for caller in self.references.named(holder, path, others, GROUPS))
 
     def in_public(self, group: Resource) -> Iterator[tuple[Resource, Resource]]:
         """What has a group and stands in a public subnet, with the subnet."""
@@ -229,8 +231,11 @@ class Reachability:
                 yield from ((one, subnet) for subnet in subnets if self._is_public(subnet))
 
     def _given(self, one: Resource, path: str, types: Collection[str]) -> list[Resource]:
-        """What the program gave; not what AWS chooses where the program says nothing, as of a gateway's groups."""
-        if one.peek(path) is UNKNOWN and not one.uses.get(path.partition(".")[0]):
+        """What the program gave; not what AWS chooses where the program says nothing, as of a gateway's groups.
+
+        What a program gives and a preview does not know depends on something.
+        """
+        if one.uses and one.peek(path) is UNKNOWN and not one.uses.get(path.partition(".")[0]):
             return []
         return self.references.many(one, path, types)
 
@@ -258,25 +263,28 @@ class Reachability:
                     yield f"it stands in {subnet.name}, whose routes lead to the Internet"
 
     def _addressed(self, database: Resource, places: Database) -> Iterator[str]:
-        port = port_of(database)
-        unsure = False
+        ports, unsure = ports_of(database), False
         for group in self.references.many(database, places.groups, GROUPS):
             allowed = self.permissions(group)
             for subnet in self.public_subnets:
                 for block in _blocks(subnet):
-                    if reached_from(allowed, block, "tcp", port):
+                    if any(reached_from(allowed, block, "tcp", port) for port in ports):
                         yield f"{group.name} lets in {block}, the addresses of {subnet.name}"
-                    elif reached_from(widest(allowed), block, "tcp", port):
-                        unsure = True
+                    else:
+                        unsure |= any(reached_from(widest(allowed), block, "tcp", port) for port in ports)
         if unsure:
             raise CannotTell("ingress")
 
     def _called(self, database: Resource, places: Database) -> Iterator[str]:
-        port = port_of(database)
+        ports, unsure = ports_of(database), False
         for group in self.references.many(database, places.groups, GROUPS):
-            for caller in self._let_in(group, port):
+            for caller, certain in self._let_in(group, ports):
                 for standing, subnet in self.in_public(caller):
-                    yield f"{group.name} lets in {caller.name}, the group of {standing.shown} in {subnet.name}"
+                    unsure |= not certain
+                    if certain:
+                        yield f"{group.name} lets in {caller.name}, the group of {standing.shown} in {subnet.name}"
+        if unsure:
+            raise CannotTell("ingress")
 
 
 def items(given: Any, key: str) -> list[Any]:
@@ -286,22 +294,18 @@ def items(given: Any, key: str) -> list[Any]:
     return [UNKNOWN if one is UNKNOWN else one.get(key) for one in given or ()]
 
 
-def _may_cover(one: Permission, port: int) -> bool:
-    return one.protocol is UNKNOWN or one.ports is UNKNOWN or one.covers("tcp", port)
+def ports_of(database: Resource) -> set[int]:
+    """Where a database listens: at the port that it says, and at its engine's usual one. Raises CannotTell.
 
-
-def port_of(database: Resource) -> int:
-    """The port that a database listens at. Raises CannotTell, also for an engine of which no port is known."""
-    port = database.get("port")
-    if port is not None:
-        return int(port)
-    if database.type.startswith("aws:redshift/"):
-        return _REDSHIFT_PORT
+    A stand-in for AWS may serve it at a port of its own, and says that one.
+    """
     engine = _ENGINES.get(database.type) or str(database.get("engine", ""))
-    for begin, port in PORTS.items():
-        if engine.startswith(begin):
-            return port
-    raise CannotTell("port")
+    usual = {port for begin, port in PORTS.items() if engine.startswith(begin)}
+    port = database.peek("port")
+    chosen_by_aws = port is None or (port is UNKNOWN and database.uses and not database.uses.get("port"))
+    if (chosen_by_aws and not usual) or (port is UNKNOWN and not chosen_by_aws):
+        raise CannotTell("port")
+    return usual if chosen_by_aws else usual | {int(port)}
 
 
 def _blocks(subnet: Resource) -> Iterable[Network]:

@@ -51,9 +51,10 @@ class References:
         if not unknown and not unanswered:
             return found
         feeding = self._feeding(source, path, types, {one.urn for one in found})
-        if unknown and len(feeding) not in (unknown, unknown + unanswered):
+        expected = {unknown, unknown + unanswered} if unknown else {0, unanswered}
+        if len(feeding) not in expected:
             raise CannotTell(path)
-        return found + feeding if unknown or len(feeding) == unanswered else found
+        return found + feeding
 
     def _feeding(self, source: Resource, path: str, types: Collection[str], found: Collection[str]) -> list[Resource]:
         """What a property depends on and has no id yet: of a preview, or of an engine that gives policies none."""

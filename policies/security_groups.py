@@ -59,10 +59,18 @@ class Permission:
 
     @property
     def known(self) -> bool:
-        return not any(part is UNKNOWN for part in (self.protocol, self.ports, self.peer))
+        return self.traffic_known and self.peer is not UNKNOWN
+
+    @property
+    def traffic_known(self) -> bool:
+        return self.protocol is not UNKNOWN and self.ports is not UNKNOWN
+
+    def may_cover(self, protocol: str, port: int) -> bool:
+        """Whether traffic passes, or may turn out to."""
+        return not self.traffic_known or self.covers(protocol, port)
 
     def covers(self, protocol: str, port: int) -> bool:
-        """Whether traffic of a protocol to a port passes, as far as the peer may send it."""
+        """Whether traffic of a protocol to a port passes, as far as the peer may send it. What it is must be known."""
         if self.protocol == ALL_PROTOCOLS:
             return True
         return bool(self.protocol == protocol and self.ports[0] <= port <= self.ports[1])
@@ -96,10 +104,11 @@ def permissions(type_: str, properties: Mapping[str, Any]) -> list[Permission]:
         return [*_inline(properties, "ingress"), *_inline(properties, "egress")]
     if type_ == RULE:
         direction: Any = properties.get("type")
-        directions: Sequence[Direction] = ("ingress", "egress") if direction is UNKNOWN else [direction]
         source = properties.get("sourceSecurityGroupId")
         rule = {**properties, "securityGroups": [] if source is None else [source]}
-        return [one for each in directions for one in _rule(rule, each)]
+        if direction is UNKNOWN:
+            return [replace(one, peer=UNKNOWN) for one in _rule(rule, "ingress")]
+        return _rule(rule, direction)
     if type_ in (INGRESS_RULE, EGRESS_RULE):
         return _single(properties, "ingress" if type_ == INGRESS_RULE else "egress")
     return []
@@ -268,10 +277,6 @@ def reached_from(some: Iterable[Permission], network: Network, protocol: str, po
     )
 
 
-def groups_let_in(some: Iterable[Permission], protocol: str, port: int) -> set[str]:
-    """The groups whose members may send to a port by what is known; SELF for the group itself."""
-    return {
-        one.peer
-        for one in some
-        if one.direction == "ingress" and one.kind == "group" and one.known and one.covers(protocol, port)
-    }
+def groups_let_in(some: Iterable[Permission], protocol: str, port: int) -> list[Permission]:
+    """Those by which members of a group may send to a port, for certain or as far as is known."""
+    return [one for one in some if one.direction == "ingress" and one.kind == "group" and one.may_cover(protocol, port)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,12 @@ def test_nothing_imports_what_the_table_forbids(part: str) -> None:
     ]
     assert files
     assert wrong == []
+
+
+def test_the_policy_pack_imports_pulumis_packs_and_no_code_that_it_judges() -> None:
+    allowed = {*sys.stdlib_module_names, "policies", "pulumi", "pulumi_policy", "yaml"}
+    first = {name.partition(".")[0] for path in (ROOT / "policies").rglob("*.py") for name in _imports(path)}
+    assert first - allowed == set()
 
 
 def test_nothing_imports_the_command_line() -> None:

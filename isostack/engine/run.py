@@ -348,7 +348,7 @@ class _Run:
         return Result(
             stack=self.stack.name,
             operation=self.operation,
-            result="succeeded" if not self.errors else "refused" if self.mandatory else "failed",
+            result="succeeded" if not self.errors else "refused" if self.mandatory and not deployment.preview else "failed",
             changes=deployment.tally if changed else Tally(),
             duration_seconds=round(time.perf_counter() - self.started, 3),
             outputs=outputs,

@@ -88,10 +88,9 @@ def _encrypted(resource: Resource, settings: Settings) -> Iterator[str | Finding
 
 
 def _iam_login(resource: Resource, settings: Settings) -> Iterator[str | Finding]:
-    engine = resource.peek("engine")
-    if engine is not UNKNOWN and not str(engine or "").startswith(IAM_ENGINES):
+    if resource.get("iamDatabaseAuthenticationEnabled", False):
         return
-    if not resource.get("iamDatabaseAuthenticationEnabled", False):
+    if str(resource.get("engine", "")).startswith(IAM_ENGINES):
         yield "iamDatabaseAuthenticationEnabled is off: people would log in with a password that stays"
 
 
@@ -206,7 +205,7 @@ RULES: tuple[Rule, ...] = (
         area=Area.DATA,
         severity=Severity.CRITICAL,
         levels=EVERYWHERE,
-        ids=("CKV_AWS_17", "CIS 3.2.3", "AG rds-instance-public-access"),
+        ids=("CKV_AWS_17", "CIS 3.2.3", "AG rds-instance-public-access", "AG redshift-cluster-public-access"),
         title="No database has a public address",
         why="Then a password, or a flaw in the database itself, is all that keeps everybody out.",
         mend="Set publiclyAccessible to false, and reach it from within the network.",
@@ -278,7 +277,7 @@ RULES: tuple[Rule, ...] = (
         area=Area.DATA,
         severity=Severity.HIGH,
         levels=EVERYWHERE,
-        ids=("CKV_AWS_16", "CKV_AWS_96", "AG rds-instance-encryption-enabled"),
+        ids=("CKV_AWS_16", "CKV_AWS_96", "AG rds-storage-encrypted"),
         title="Databases are encrypted at rest",
         why="A database cannot be encrypted later, nor can its snapshots: it would have to be made anew.",
         mend="Set storageEncrypted to true, with a kmsKeyId of your own.",

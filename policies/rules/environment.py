@@ -50,7 +50,9 @@ def _own_account(resource: Resource, settings: Settings) -> Iterator[str | Findi
         yield f"allowedAccountIds has {', '.join(wrong)}, and the account of {environment} is {own}"
     assumed = [*_structure(resource.get("assumeRoles", ())), *_structure(resource.get("assumeRole", ()))]
     for role in assumed:
-        arn = role.get("roleArn", role.get("role_arn"))
+        arn = UNKNOWN if role is UNKNOWN else role.get("roleArn", role.get("role_arn"))
+        if arn is UNKNOWN:
+            raise CannotTell("assumeRoles")
         account = _ROLE_ARN.fullmatch(arn or "")
         expected = own or (str(allowed[0]) if allowed else None)
         if account and expected and account[1] != expected:
@@ -142,13 +144,15 @@ OWNER, END = "owner", "expires"
 
 
 def _disposable_parts(resources: Sequence[Resource]) -> Iterator[tuple[Resource, str]]:
-    """What says that a stack, or itself, can be thrown away; and how."""
+    """What says that a stack, or itself, can be thrown away; and how. Raises CannotTell after all that is known."""
     for resource in resources:
         if resource.type == DISPOSABLE:
             yield resource, "it is a disposable stack"
         for mark in MARKS:
             if _tags(resource).get(mark) is not None:
                 yield resource, f"its tag {mark} says that it can be thrown away"
+    if any(resource.peek("tags") is UNKNOWN for resource in resources):
+        raise CannotTell("tags")
 
 
 def _tags(resource: Resource) -> Mapping[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 from pulumi_policy import Severity
 
 from policies.actions import CREDENTIALS, DATA, ESCALATIONS, NARROWING, PERMISSIONS, only_describes, takes_no_resource
-from policies.documents import BOUNDARY, Document, Kind, Statement, documents, matches, types_with, unreadable
+from policies.documents import BOUNDARY, Document, Kind, Statement, documents, types_with, unreadable
+from policies.patterns import matches
 from policies.resources import UNKNOWN, CannotTell, Resource
 from policies.rule import DEV_MAY, EVERYWHERE, Area, Example, Given, Rule, Settings
 

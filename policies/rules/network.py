@@ -86,6 +86,8 @@ def _world_in_parts(resources: Sequence[Resource], settings: Settings) -> Iterat
             continue
         if found := [opening for opening in openings(together) if wanted(opening)]:
             yield Finding(what=f"its rules together let the whole Internet send to {_listed(found)}", resource=group)
+        elif any(wanted(opening) for opening in openings(widest(together))):
+            yield Finding(what="who may send by its rules together is not known", resource=group, unsure=True)
 
 
 def _group_allowing(port: int, block: str, description: str) -> tuple[Given, ...]:
@@ -202,7 +204,7 @@ RULES: tuple[Rule, ...] = (
         area=Area.NETWORK,
         severity=Severity.CRITICAL,
         levels=EVERYWHERE,
-        ids=("CKV_AWS_24", "CIS 6.3", "CIS 6.4", "AG ec2-security-group-prohibit-ssh"),
+        ids=("CKV_AWS_24", "CIS 6.3", "CIS 6.4"),
         title="SSH is not open to the whole Internet",
         why="Every open SSH port is tried within minutes, and one weak key is enough.",
         mend="Let in a group or the blocks of those who need it, or use Session Manager and no port at all.",

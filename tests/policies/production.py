@@ -6,9 +6,11 @@ is asked again about what was changed alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from isostack.engine.graph import LOOK_UP, Node
@@ -16,7 +18,7 @@ from isostack.engine.values import UNKNOWN as NOT_KNOWN
 from isostack.engine.values import plain
 from policies.pack import findings
 from policies.resources import UNKNOWN, Resource
-from policies.rule import DISABLED, Rule, Settings
+from policies.rule import DISABLED, Finding, Rule, Settings
 from policies.rules import RULES
 from tests.policies import mutations, mutations_outside_iam
 from tests.policies.mutations import Mutation
@@ -36,75 +38,109 @@ class Found:
 
 
 @dataclass(frozen=True)
-class _Production:
-    """The nodes by URN, each as rules see it alone and within the stack, and what is found in them unbroken."""
+class Production:
+    """The stack, unbroken. At its first preview nothing is known of it but what the program itself says."""
 
-    nodes: Mapping[str, Node]
-    alone: Mapping[str, Resource]
-    within: Mapping[str, Resource]
-    found: frozenset[Found]
+    first_preview: bool = False
+
+    @cached_property
+    def nodes(self) -> Mapping[str, Node]:
+        return {node.urn: node for node in graph(PRODUCTION).nodes.values() if node.type != LOOK_UP}
+
+    @cached_property
+    def found(self) -> frozenset[Found]:
+        return frozenset([*_of_resources(list(self._alone(self.nodes).values())), *_of_stack(list(self._within.values()))])
+
+    def noticed(self, mutation: Mutation) -> set[str]:
+        """The rules that report something of the broken stack which they do not of the unbroken one."""
+        return {found.rule for found in self._broken(mutation) - self.found}
+
+    def unsure(self) -> set[str]:
+        """The rules that cannot tell of the unbroken stack."""
+        alone, within = list(self._alone(self.nodes).values()), list(self._within.values())
+        return {rule.name for rule in HELD if any(one.unsure for one in _ask(rule, alone if rule.check else within))}
+
+    def _broken(self, mutation: Mutation) -> set[Found]:
+        changed: dict[str, Node | None] = {}
+        if mutation.change is not None:
+            [node] = [one for one in self.nodes.values() if (one.type, one.name) == mutation.node]
+            changed[node.urn] = mutation.change(node)
+        else:
+            changed |= self._added(*mutation.node, mutation.props or {})
+        for type_, name, props in mutation.more:
+            changed |= self._added(type_, name, props)
+        there = {urn: self._wired(node, changed) for urn, node in changed.items() if node is not None}
+        within = {urn: one for urn, one in self._within.items() if urn not in changed}
+        within |= {urn: self._in_stack(node) for urn, node in there.items()}
+        return {*_of_resources(list(self._alone(there).values())), *_of_stack(list(within.values()))}
+
+    def _added(self, type_: str, name: str, props: Mapping[str, Any]) -> dict[str, Node | None]:
+        like = next(iter(self.nodes.values()))
+        urn = f"urn:pulumi:graph::isostack::{type_}::{name}"
+        empty = {"dependencies": (), "property_dependencies": {}, "options": {}, "parent": "", "provider": ""}
+        return {urn: replace(like, urn=urn, type=type_, name=name, inputs=dict(props), outputs=dict(props), **empty)}
+
+    def _wired(self, node: Node, added: Mapping[str, Node | None]) -> Node:
+        """A node that also depends on what its inputs name."""
+        by_id: dict[str, list[str]] = {}
+        for one in [*self.nodes.values(), *added.values()]:
+            if one is not None:
+                by_id.setdefault(_id(one), []).append(one.urn)
+        uses = {key: set(urns) for key, urns in node.property_dependencies.items()}
+        for key, value in plain(node.inputs).items():
+            uses.setdefault(key, set()).update(
+                urn for id_, urns in by_id.items() if f'"{id_}"' in json.dumps(value) for urn in urns
+            )
+        return replace(node, property_dependencies={key: tuple(urns) for key, urns in uses.items()})
+
+    # -- as rules see them
+
+    def _alone(self, nodes: Mapping[str, Node]) -> dict[str, Resource]:
+        return {urn: self._resource(node, node.inputs) for urn, node in nodes.items()}
+
+    @cached_property
+    def _within(self) -> dict[str, Resource]:
+        return {urn: self._in_stack(node) for urn, node in self.nodes.items()}
+
+    def _in_stack(self, node: Node) -> Resource:
+        return self._resource(node, {**node.inputs, **node.outputs, "id": _id(node)})
+
+    def _resource(self, node: Node, props: Mapping[str, Any]) -> Resource:
+        return Resource(
+            type=node.type,
+            name=node.name,
+            urn=node.urn,
+            props=self._seen(plain(dict(props))),
+            protect=bool(node.options.get("protect")),
+            parent=node.parent or None,
+            dependencies=node.dependencies,
+            uses=node.property_dependencies,
+        )
+
+    def _seen(self, value: Any) -> Any:
+        if value is NOT_KNOWN or (self.first_preview and isinstance(value, str) and self._made_up.search(value)):
+            return UNKNOWN
+        if isinstance(value, dict):
+            return {key: self._seen(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._seen(item) for item in value]
+        return value
+
+    @cached_property
+    def _made_up(self) -> re.Pattern[str]:
+        """What the graph made up, since only a cloud knows it."""
+        texts = {f"{node.name}.{key}" for node in self.nodes.values() for key in ["id", *node.outputs] if key not in node.inputs}
+        return re.compile(f":region:000000000000:|callers\\.id|{'|'.join(map(re.escape, texts))}")
 
 
 @cache
-def _production() -> _Production:
-    nodes = {node.urn: node for node in graph(PRODUCTION).nodes.values() if node.type != LOOK_UP}
-    alone = {urn: _resource(node, node.inputs) for urn, node in nodes.items()}
-    within = {urn: _resource(node, {**node.inputs, **node.outputs}) for urn, node in nodes.items()}
-    found = [*_of_resources(list(alone.values())), *_of_stack(list(within.values()))]
-    return _Production(nodes, alone, within, frozenset(found))
+def production(first_preview: bool = False) -> Production:
+    """The one of this process."""
+    return Production(first_preview)
 
 
-def noticed(mutation: Mutation) -> set[str]:
-    """The rules that report something of the broken stack which they do not of the unbroken one."""
-    return {found.rule for found in _broken(mutation) - _production().found}
-
-
-def _broken(mutation: Mutation) -> set[Found]:
-    production = _production()
-    changed: dict[str, Node | None] = {}
-    if mutation.change is not None:
-        [node] = [one for one in production.nodes.values() if (one.type, one.name) == mutation.node]
-        changed[node.urn] = mutation.change(node)
-    else:
-        changed |= _added(*mutation.node, mutation.props or {})
-    for type_, name, props in mutation.more:
-        changed |= _added(type_, name, props)
-    alone = [_resource(node, node.inputs) for node in changed.values() if node is not None]
-    within = {urn: one for urn, one in production.within.items() if urn not in changed}
-    within |= {urn: _resource(node, {**node.inputs, **node.outputs}) for urn, node in changed.items() if node is not None}
-    return {*_of_resources(alone), *_of_stack(list(within.values()))}
-
-
-def _added(type_: str, name: str, props: Mapping[str, Any]) -> dict[str, Node | None]:
-    nodes = _production().nodes
-    like = next(iter(nodes.values()))
-    urn = f"urn:pulumi:graph::isostack::{type_}::{name}"
-    outputs = {"id": f"{name}.id", **props}
-    empty = {"dependencies": (), "property_dependencies": {}, "options": {}, "parent": "", "provider": ""}
-    return {urn: replace(like, urn=urn, type=type_, name=name, inputs=dict(props), outputs=outputs, **empty)}
-
-
-def _resource(node: Node, props: Mapping[str, Any]) -> Resource:
-    return Resource(
-        type=node.type,
-        name=node.name,
-        urn=node.urn,
-        props={"id": f"{node.name}.id", **_seen(plain(dict(props)))} if props is not node.inputs else _seen(plain(node.inputs)),
-        protect=bool(node.options.get("protect")),
-        parent=node.parent or None,
-        dependencies=node.dependencies,
-        uses=node.property_dependencies,
-    )
-
-
-def _seen(value: Any) -> Any:
-    if value is NOT_KNOWN:
-        return UNKNOWN
-    if isinstance(value, dict):
-        return {key: _seen(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_seen(item) for item in value]
-    return value
+def _id(node: Node) -> str:
+    return f"{node.name}.id"
 
 
 def _of_resources(resources: Sequence[Resource]) -> list[Found]:
@@ -116,9 +152,8 @@ def _of_stack(resources: Sequence[Resource]) -> list[Found]:
 
 
 def _found(rule: Rule, resources: Sequence[Resource]) -> list[Found]:
-    settings = Settings(environment=PRODUCTION, options=rule.defaults)
-    return [
-        Found(rule.name, one.resource.urn if one.resource else "")
-        for one in findings(rule, resources, settings)
-        if not one.unsure
-    ]
+    return [Found(rule.name, one.resource.urn if one.resource else "") for one in _ask(rule, resources) if not one.unsure]
+
+
+def _ask(rule: Rule, resources: Sequence[Resource]) -> Iterator[Finding]:
+    return findings(rule, resources, Settings(environment=PRODUCTION, options=rule.defaults))

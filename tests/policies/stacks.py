@@ -6,7 +6,7 @@ they are texts, unknown where only a cloud could tell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -57,18 +57,18 @@ class _NoSecrets:
 
 
 @cache
-def graph(environment: str) -> Graph:
-    """What the program registers for an environment. Made once a process."""
+def graph(environment: str, playground: str | None = None) -> Graph:
+    """What the program registers for an environment, or for the playground that some JSON describes. Made once a process."""
     project = load_project(ROOT)
     config = load_stack(project, environment, lambda salt: _NoSecrets())  # type: ignore[arg-type,return-value]
+    if playground is not None:
+        config = replace(config, values={**config.values, "isostack:playground": playground})
     return record(project, config, OfflineHost(LocalCloud(ROOT / "nowhere")), positions=False)
 
 
-def judge_stack(environment: str, change: Callable[[Node], Node | None] | None = None, extra: Iterable[Node] = ()) -> Report:
-    """The pack's report on an environment, after ``change`` to each of its nodes (None removes one) and with more of them."""
-    nodes = [node for node in graph(environment).nodes.values() if node.type != LOOK_UP]
-    nodes = [changed for node in nodes if (changed := change(node) if change else node) is not None]
-    return judge_nodes([*nodes, *extra], environment)
+def judge_stack(environment: str) -> Report:
+    """The pack's report on an environment."""
+    return judge_nodes([node for node in graph(environment).nodes.values() if node.type != LOOK_UP], environment)
 
 
 def judge_nodes(nodes: list[Node], environment: str) -> Report:

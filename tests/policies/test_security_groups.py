@@ -241,7 +241,7 @@ def test_who_reaches_a_port_is_what_trying_each_address_finds(
     read_back = read(resources)
     assert reached_from(read_back, IPv4Network(subnet), protocol, port) is bool(tried)
     groups = {group for rule in passing for group in rule.groups} | {"sg-own" for rule in passing if rule.itself}
-    assert {"sg-own" if one == SELF else one for one in groups_let_in(read_back, protocol, port)} == groups
+    assert {"sg-own" if one.peer == SELF else one.peer for one in groups_let_in(read_back, protocol, port)} == groups
 
 
 # -- single cases ----------------------------------------------------------------------------------------------------------
