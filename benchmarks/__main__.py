@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.engines import BenchmarkFailed, running_engines
 from benchmarks.playgrounds import playgrounds
+from benchmarks.previews import previews, previews_table
 from benchmarks.report import Table, comparison_table, figures_table, machine
 from benchmarks.schedule import CHAIN, LARGE, SMALL, Say, compare, judged, scaling, starts, steps
 
@@ -51,10 +52,13 @@ def _measure(folder: Path, arguments: argparse.Namespace) -> None:
         with_cli = len(engines) > 1
         if not with_cli:
             sys.stderr.write(f"{NO_CLI}\n")
-        with _progress(0 if alone else steps(cases, engines, repeat, quick=quick)) as say:
+        count = 0 if alone else steps(cases, engines, repeat, quick=quick) + (0 if quick else repeat)
+        with _progress(count) as say:
             tables = [comparison_table(case, compare(case, engines, repeat, say)) for case in cases]
             if not alone:
                 scaled = None if quick else scaling(engines[0], repeat, say)
+                if not quick:
+                    tables.append(previews_table(previews(folder, engines, repeat, say)))
                 cost = judged(folder, engines[0].folder / "home", repeat, say)
                 tables.append(figures_table(starts(folder, repeat, say), cost, scaled))
             if alone or not quick:

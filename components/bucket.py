@@ -73,7 +73,7 @@ class Bucket(Component):
             object_lock_enabled=self.args.lock_days is not None,
             force_destroy=self.args.force_destroy,
             tags={**self.tags, "Name": self.name},
-            opts=self.options(),
+            opts=self.options(protect=not self.args.force_destroy),
         )
 
     def part(self, **options: Any) -> pulumi.ResourceOptions:

@@ -219,8 +219,8 @@ class Database(Component):
             monitoring_interval=60,
             monitoring_role_arn=monitoring.arn,
             tags=self.named("database"),
-            # RDS tries the role when it makes the instance.
-            opts=self.options(depends_on=[permission]),
+            # RDS tries the role when it makes the instance. What AWS would not delete, a run does not even begin to.
+            opts=self.options(depends_on=[permission], protect=args.deletion_protection),
         )
 
     def _final_snapshot(self) -> pulumi.Output[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -73,8 +73,43 @@ class Change(Protocol):
     after: Any
 
 
+class Role(Protocol):
+    """A role of an environment: its name in the account, but for an ending that Pulumi gives, and who may take it on.
+
+    ``principals`` are the ARNs of people's own roles, ``subjects`` the subject claims of the pipeline's tokens (from ``issuer``).
+    With ``mfa`` it takes a second factor.
+    """
+
+    name: str
+    principals: Sequence[str]
+    subjects: Sequence[str]
+    issuer: str
+    mfa: bool
+
+
+class Gates(Protocol):
+    """Who may do what to an environment, beside what its own resources say.
+
+    ``operators`` are the roles that may run it and ``approvers`` those that may approve, among ``roles``; ``break_glass`` is the
+    one for emergencies. ``entry_role`` is there before the environment is, and makes it. With ``needs_plan``, which may be left
+    out, an ``up`` takes a saved plan.
+    """
+
+    account: str
+    region: str
+    entry_role: str
+    roles: Mapping[str, Role]
+    operators: Sequence[str]
+    approvers: Sequence[str]
+    break_glass: str
+
+
 class ParametersModule(Protocol):
-    """What a project's ``parameters.py`` offers. Errors for people carry ``exit_code``: 2 for bad input, 3 for refusals."""
+    """What a project's ``parameters.py`` offers. Errors for people carry ``exit_code``: 2 for bad input, 3 for refusals.
+
+    It may have two more, ``RESTRICTED`` (the environments that only some may run) and ``gates(set, environment)``, which gives
+    :class:`Gates`. A project without them leaves every environment to everybody.
+    """
 
     ENVIRONMENTS: Sequence[str]
 
@@ -89,10 +124,34 @@ class ParametersModule(Protocol):
     def schema(self) -> str: ...
 
 
+def has_parameters(project: Project) -> bool:
+    """Whether the project has parameter sets."""
+    return _file_of(project).is_file()
+
+
+def gates_of(project: Project, environment: str, version: str | None) -> Gates | None:
+    """The gates of an environment; None where the project has none. Raises BadInput where they cannot be told."""
+    module = parameters_of(project)
+    if not hasattr(module, "gates") or environment not in module.ENVIRONMENTS:
+        return None
+    if version is None:
+        raise BadInput(f"{environment} pins no version of the parameters, so nobody can tell who may run it; pin one")
+    with told():
+        return cast(Gates, module.gates(module.load(version), environment))
+
+
+def restricted(project: Project, names: Iterable[str]) -> str | None:
+    """The first of these environments that only some may run."""
+    if not has_parameters(project):
+        return None
+    known = getattr(parameters_of(project), "RESTRICTED", ())
+    return next((name for name in names if name in known), None)
+
+
 def parameters_of(project: Project) -> ParametersModule:
     """The project's module, imported from its own files. Raises BadInput where there is none, or it cannot be imported."""
-    folder = project.main if project.main.is_dir() else project.main.parent
-    file = folder / "parameters.py"
+    file = _file_of(project)
+    folder = file.parent
     if not file.is_file():
         raise BadInput(f"{project.name} has no parameter sets; what they are, a module {_shown(file, project)} would say")
     package = (folder / "__init__.py").is_file()
@@ -108,6 +167,11 @@ def parameters_of(project: Project) -> ParametersModule:
         raise BadInput(f"{_shown(file, project)} cannot be imported: {type(error).__name__}: {text}") from error
     finally:
         sys.path[:] = path
+
+
+def _file_of(project: Project) -> Path:
+    folder = project.main if project.main.is_dir() else project.main.parent
+    return folder / "parameters.py"
 
 
 def _forget_others(name: str, folder: Path) -> None:

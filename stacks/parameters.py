@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from stacks.documents import Document, ParameterError, Steps, dotted, nearest, read, refuse
+from stacks.gates import RESTRICTED, Gates, gates_of
 from stacks.model import PEOPLE, EnvironmentParameters
 from stacks.tables import ENVIRONMENTS, Table, Wrong, column, field_of, find_tables, validate, written
 from stacks.units import Duration
@@ -23,10 +24,12 @@ from stacks.versions import EditedVersion, Versions
 __all__ = [
     "ENVIRONMENTS",
     "FOLDER",
+    "RESTRICTED",
     "Change",
     "EditedVersion",
     "EnvironmentParameters",
     "Explanation",
+    "Gates",
     "ParameterError",
     "ParameterSet",
     "Table",
@@ -34,6 +37,7 @@ __all__ = [
     "diff",
     "digest",
     "explain",
+    "gates",
     "load",
     "new",
     "publish",
@@ -148,6 +152,11 @@ def load(version: str, folder: Path = FOLDER) -> ParameterSet:
     ]
     refuse([*problems, *wrong, *between])
     return ParameterSet(version, document, tables, environments)
+
+
+def gates(parameters: ParameterSet, environment: str) -> Gates:
+    """Who may run an environment. Raises ParameterError for one that there is not."""
+    return gates_of(parameters.of(environment))
 
 
 def _known(environment: str) -> str:

@@ -199,6 +199,12 @@ def test_another_option_is_caught(small: Small) -> None:
     assert len(proof.breaches) == 3
 
 
+def test_a_table_may_say_what_is_protected(small: Small) -> None:
+    proof = small.proof('aws.sqs.Queue("queue", opts=pulumi.ResourceOptions(protect=not of("bucket.old")))')
+    assert proof.holds
+    assert explained(proof) == {"queue.option protect": ("bucket.old",)}
+
+
 def test_another_dependency_is_caught(small: Small) -> None:
     proof = small.proof(
         """

@@ -22,7 +22,7 @@ from isostack.engine.deployment import (
 )
 from isostack.engine.events import Op, StepDone, StepStarted
 from isostack.engine.plan import Goal, provider_urn
-from isostack.engine.provider import ProviderError
+from isostack.engine.provider import OnlyTheCloudKnows, ProviderError
 from isostack.engine.state import ResourceState
 from isostack.engine.values import (
     UNKNOWN,
@@ -101,11 +101,20 @@ class Applier:
         if not goal.provider:
             goal.provider = self.deployment.default_provider(goal.type.partition(":")[0])
         with self.deployment.slots, self.deployment.step(goal, Op.READ) as step:
-            found = self.deployment.provider(goal.provider).read(goal.type, id_, None, plain(goal.inputs))
+            try:
+                found = self.deployment.provider(goal.provider).read(goal.type, id_, None, plain(goal.inputs))
+            except OnlyTheCloudKnows:
+                return step.done(self._last_read(goal, id_))
             if found is None:
                 return step.fail(f"{goal.type} {id_!r} does not exist")
             outputs = mark_secrets(found.outputs, goal.inputs, goal.additional_secret_outputs)
             return step.done(self._record_read(goal, found.id, outputs))
+
+    def _last_read(self, goal: Goal, id_: str) -> Registered:
+        """What the state knows of a resource that cannot be read now; all of it is unknown where that is another one."""
+        old = self.deployment.snapshot.get(goal.urn)
+        known = old if old is not None and old.external and old.id == id_ else None
+        return self._record_read(goal, id_, known.outputs if known else dict.fromkeys(goal.inputs, UNKNOWN))
 
     def read_stack_reference(self, goal: Goal, id_: str, look_up: Callable[[str], PropertyMap]) -> Registered:
         """Record a reference to another stack; ``look_up`` gives its outputs, or raises OperationFailed."""
@@ -133,13 +142,16 @@ class Applier:
         return Registered(goal.urn, id_, outputs)
 
     def invoke(self, token: str, arguments: PropertyMap, provider: str) -> PropertyMap | None:
-        """Call a provider's function; None where there is no such function. Raises ProviderError."""
+        """Call a provider's function; None where there is none, or nothing that could answer. Raises ProviderError."""
         self.deployment.check_stop()
         if not self.deployment.host.serves_function(token):
             self.deployment.refuse(f"function {token} is not in the table of the local cloud")
             return None
         reference = provider or self.deployment.default_provider(token.partition(":")[0])
-        return self.deployment.provider(reference).invoke(token, plain(arguments))
+        try:
+            return self.deployment.provider(reference).invoke(token, plain(arguments))
+        except OnlyTheCloudKnows:
+            return None
 
     def _leave_alone(self, goal: Goal, old: ResourceState | None) -> Registered:
         """A resource outside ``--target``: as it was, or, if new, not made."""

@@ -20,7 +20,7 @@ from isostack.engine.deployment import (
 )
 from isostack.engine.events import Diagnostic, Op
 from isostack.engine.plan import Decision, Goal, provider_urn
-from isostack.engine.provider import CreatedPartially, Provider, ProviderError, ResourceGone
+from isostack.engine.provider import CreatedPartially, OnlyTheCloudKnows, Provider, ProviderError, ResourceGone
 from isostack.engine.state import ResourceState
 from isostack.engine.values import PropertyMap, Secret, mark_secrets, plain
 
@@ -106,9 +106,11 @@ class _CustomResource:
         """Create, as part of a step; ``replaced`` is an old copy that is to be deleted at the end of the run."""
         deployment, goal = self.deployment, self.goal
         if deployment.preview:
-            outputs = self._marked(self.provider.planned(goal.type, plain(inputs), None, ()), inputs)
-            deployment.put(deployment.new_state(goal, None, inputs, outputs, ""), replaced)
-            return step.done(Registered(goal.urn, "", outputs))
+            planned = self.provider.planned(goal.type, plain(inputs), None, ())
+            id_ = str(planned.pop("id", ""))
+            outputs = self._marked(planned, inputs)
+            deployment.put(deployment.new_state(goal, None, inputs, outputs, id_), replaced)
+            return step.done(Registered(goal.urn, id_, outputs))
         pending = deployment.begin("creating", deployment.new_state(goal, None, inputs, {}, ""))
         try:
             made = self.provider.create(goal.type, plain(inputs))
@@ -207,7 +209,12 @@ class _CustomResource:
         """Take over what exists; where the program asks for something else, update it, but never replace it."""
         goal = self.goal
         with self.deployment.step(goal, Op.IMPORT) as step:
-            found = self.provider.read(goal.type, goal.import_id, plain(inputs), {})
+            try:
+                found = self.provider.read(goal.type, goal.import_id, plain(inputs), {})
+            except OnlyTheCloudKnows:
+                planned = self._marked(self.provider.planned(goal.type, plain(inputs), None, ()), inputs)
+                self.deployment.put(self.deployment.new_state(goal, None, inputs, planned, goal.import_id), old)
+                return step.done(Registered(goal.urn, goal.import_id, planned))
             if found is None:
                 return step.fail(f"import: {goal.type} {goal.import_id!r} does not exist")
             there = plan.remarked(found.inputs, inputs)
@@ -227,7 +234,10 @@ class _CustomResource:
 
     def _reread(self, old: ResourceState) -> ResourceState | None:
         """A resource whose create was left half-done, as the cloud has it now."""
-        found = self.provider.read(self.goal.type, old.id, plain(old.inputs), plain(old.outputs))
+        try:
+            found = self.provider.read(self.goal.type, old.id, plain(old.inputs), plain(old.outputs))
+        except OnlyTheCloudKnows:
+            return old
         if found is None:
             self.deployment.put(None, removed=[old])
             return None

@@ -35,6 +35,8 @@ LOOK_UP = "look-up"
 """The type of the nodes that are look-ups."""
 ABSENT = None
 """Stands for a value where one of two graphs has none. The SDK sends no null that it could be mistaken for."""
+PROTECT = "option protect"
+"""Under this name, which no input has, the option is among a node's inputs."""
 _STACK = "graph"  # the stack's name in URNs, so that they are the same in every environment; the program sees the real one
 # Outputs that are text wherever they occur, by the ends of their names.
 _TEXT = re.compile(r"(?i)(.*[a-z])?(id|name|url|endpoint|address|suffix|bucket|result|zone|domain|owner|hex)")
@@ -52,6 +54,7 @@ class Node:
     """A resource as a program registers it. ``inputs`` are the program's own; ``options`` has those that are set.
 
     The stack has what the program exports as its input ``outputs``; a resource that is only read has its ``id`` as one.
+    The option ``protect`` is among the inputs, under :data:`PROTECT`.
     ``property_dependencies`` are URNs by the input that they come with, ``dependencies`` these and all others.
     ``source`` is where: ``components/queue.py:41``, or empty where the SDK does not tell. ``outputs`` is what it was answered.
     """
@@ -238,7 +241,6 @@ def _text(goal: Goal, key: str) -> Any:
 
 def _node(goal: Goal, inputs: PropertyMap, source: str, more_options: Mapping[str, Any]) -> Node:
     options = {
-        "protect": goal.protect,
         "ignore_changes": goal.ignore_changes,
         "replace_on_changes": goal.replace_on_changes,
         # Unlike false, none leaves it to the provider.
@@ -262,7 +264,8 @@ def _node(goal: Goal, inputs: PropertyMap, source: str, more_options: Mapping[st
         dependencies=tuple(sorted({*goal.dependencies, *(urn for urns in by_property.values() for urn in urns)})),
         property_dependencies=by_property,
         options={name: value for name, value in options.items() if value},
-        inputs=inputs,
+        # A table may say whether there is something to protect, as it may say anything that is an input.
+        inputs={**inputs, PROTECT: True} if goal.protect else inputs,
         source=source,
     )
 

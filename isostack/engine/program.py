@@ -236,10 +236,10 @@ def _surroundings(main: Path, root: Path, sink: Sink) -> Iterator[None]:
         sys.argv = argv
         sys.path[:] = path
         os.chdir(directory)
-        _forget_modules(modules, root)
+        forget_modules(modules, root)
 
 
-def _forget_modules(kept: set[str], root: Path) -> None:
+def forget_modules(kept: set[str], root: Path) -> None:
     """Drop the program's own modules, so that the next run executes them anew. Installed packages and isostack stay."""
     own = Path(__file__).parent.parent
     for name, module in list(sys.modules.items()):

@@ -22,6 +22,10 @@ class ResourceGone(ProviderError):
     """The resource that was to be updated is no longer there."""
 
 
+class OnlyTheCloudKnows(ProviderError):
+    """What was asked for is the cloud's to tell, and this provider reaches none."""
+
+
 @dataclass(frozen=True)
 class CheckFailure:
     """An input that the provider refuses: the property (``""`` for the whole) and why."""
@@ -77,7 +81,10 @@ class Provider(Protocol):
         """Compare checked inputs with those of the last operation."""
 
     def planned(self, type_: str, inputs: PropertyMap, old_outputs: PropertyMap | None, changed: Iterable[str]) -> PropertyMap:
-        """The outputs to expect, with UNKNOWN where only the cloud can tell (``old_outputs`` is None for a create)."""
+        """The outputs to expect, with UNKNOWN where only the cloud can tell (``old_outputs`` is None for a create).
+
+        One that only imagines a cloud adds the ``id`` that a create would give.
+        """
 
     def create(self, type_: str, inputs: PropertyMap) -> Resource:
         """Create. Raises ProviderError, or :class:`CreatedPartially` where the resource exists all the same."""

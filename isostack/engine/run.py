@@ -141,6 +141,18 @@ def destroy(stack: Stack, options: Options = Options()) -> Result:
         return run.result(deployment)
 
 
+def preview_destroy(stack: Stack, options: Options = Options()) -> Result:
+    """What ``destroy`` would do. Takes no lock and changes nothing."""
+    run = _Run(stack, "destroy", options)
+    with _without_garbage_collection():
+        snapshot = stack.store.load(stack.project.name, stack.name).snapshot
+        planned = run.deployment(snapshot.copy(), None)
+        run.guard(planned, lambda: deletion.destroy(planned))
+        if not run.errors:
+            run.ask_gates(snapshot, planned)
+        return run.result(planned)
+
+
 def refresh(stack: Stack, options: Options = Options()) -> Result:
     """Bring the state in line with what the cloud has."""
     run = _Run(stack, "refresh", options)
@@ -338,7 +350,7 @@ class _Run:
         return Result(
             stack=self.stack.name,
             operation=self.operation,
-            result="succeeded" if not self.errors else "refused" if self.mandatory else "failed",
+            result="succeeded" if not self.errors else "refused" if self.mandatory and not deployment.preview else "failed",
             changes=deployment.tally if changed else Tally(),
             duration_seconds=round(time.perf_counter() - self.started, 3),
             outputs=outputs,
@@ -389,4 +401,4 @@ def _without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-__all__ = ["Gate", "Intent", "Op", "Options", "Stack", "destroy", "preview", "refresh", "up"]
+__all__ = ["Gate", "Intent", "Op", "Options", "Stack", "destroy", "preview", "preview_destroy", "refresh", "up"]

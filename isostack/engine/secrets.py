@@ -185,6 +185,12 @@ class Keyring:
                 self._by_salt[salt] = PassphraseSecrets.from_state(state, self._find(), prefetch=prefetch)
             return self._by_salt[salt]
 
+    def derive(self, purpose: str) -> bytes:
+        """A key for something else than secrets, the same wherever the passphrase is the same; takes a quarter of a second."""
+        with self._lock:
+            password = self._find().text.encode(errors="surrogateescape")
+        return hashlib.pbkdf2_hmac("sha256", password, purpose.encode(), ROUNDS, KEY_BYTES)
+
     def _find(self) -> Passphrase:
         if self._passphrase is None:
             self._passphrase = find_passphrase(self._home)

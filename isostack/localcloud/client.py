@@ -71,14 +71,18 @@ class Cloud:
 
     def credentials(self) -> tuple[str, str, str | None]:
         """Key, secret and token by which moto knows the account: those of a role that is assumed there, once."""
-        if self.account_id == DEFAULT_ACCOUNT:
-            return _MADE_UP
         if self._credentials is None:
+            if self.account_id == DEFAULT_ACCOUNT:
+                return _MADE_UP
             role = f"arn:{self.partition}:iam::{self.account_id}:role/isostack"
             sts = self._connect("sts", self.region, _MADE_UP)
             answer = sts.assume_role(RoleArn=role, RoleSessionName="isostack")["Credentials"]
             self._credentials = answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"]
         return self._credentials
+
+    def act_as(self, key: str, secret: str, token: str) -> None:
+        """Use a session's credentials from now on, in place of isostack's own."""
+        self._credentials = key, secret, token
 
     def _connect(self, service: str, region: str, credentials: tuple[str, str, str | None]) -> Any:
         from botocore.config import Config

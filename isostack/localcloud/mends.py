@@ -1,7 +1,7 @@
 """What moto 5.2.5 gets wrong and a program would notice, mended: one named function each.
 
 Runs inside the local cloud's process, when moto has loaded a service's modules. Bucket policies and databases, which need more
-than a few lines, have modules of their own, as has ElastiCache.
+than a few lines, have modules of their own, as have ElastiCache and STS.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import Any
 
 from isostack.localcloud.caches import mend_caches
+from isostack.localcloud.trust import ask_trust_policies
 
 
 def mend_what_is_loaded() -> None:
@@ -299,6 +300,7 @@ _MENDS: dict[str, tuple[Callable[[], None], ...]] = {
     "moto.rds.models": (_change_event_subscriptions, _reset_parameters),
     "moto.ec2.models": (_resize_prefix_lists, _forget_deleted_prefix_lists, _tag_new_dhcp_options),
     "moto.sqs.models": (_keep_queue_policies,),
+    "moto.sts.responses": (ask_trust_policies,),
     "moto.wafv2.models": (
         _replace_whole_web_acls,
         _protect_with_one_web_acl,

@@ -146,7 +146,7 @@ class LocalCloudProvider:
         if not isinstance(region, str) or not region:
             return self.cloud
         if region not in self._regions:
-            self._regions[region] = Cloud(self.cloud.endpoint, region, self.cloud.account_id)
+            self._regions[region] = type(self.cloud)(self.cloud.endpoint, region, self.cloud.account_id)
         return self._regions[region]
 
     # -- deciding ---------------------------------------------------------------------------------------------------

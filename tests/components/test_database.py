@@ -152,7 +152,7 @@ def test_another_size_or_parameter_changes_what_has_it_in_place_and_nothing_else
 
 def test_a_protected_database_survives_an_attempt_to_destroy_it(alone: Alone) -> None:
     shop = alone(SOURCE, {**VALUES, "deletion_protection": True})
-    with pytest.raises(AssertionError, match="disable deletion protection"):
+    with pytest.raises(AssertionError, match="is protected and would be deleted"):
         shop.destroy()
     (kept,) = shop.cloud.client("rds").describe_db_instances()["DBInstances"]
     assert kept["DBInstanceIdentifier"] == shop.one(INSTANCE)["identifier"]

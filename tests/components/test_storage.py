@@ -123,7 +123,7 @@ def test_changed_periods_change_the_rules_of_the_buckets_and_nothing_else(alone:
 def test_a_bucket_with_content_goes_only_where_that_is_allowed(alone: Alone) -> None:
     shop = alone(SOURCE, VALUES)
     shop.cloud.client("s3").put_object(Bucket=shop.outputs["bucket_name"], Key="logo.svg", Body=b"<svg/>")
-    with pytest.raises(Failed, match="BucketNotEmpty"):
+    with pytest.raises(Failed, match="is protected and would be deleted"):
         shop.destroy()
     shop.up(force_destroy=True)
     shop.destroy()

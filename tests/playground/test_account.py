@@ -1,4 +1,4 @@
-"""Snapshots of a stack in an account, by boto3 alone: the local cloud stands for AWS, and knows nothing of its playgrounds here."""
+"""Snapshots of a stack in an account, by boto3: the local cloud stands for AWS, and knows nothing of its playgrounds here."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_half_of_a_snapshot_is_none_and_a_damaged_one_changes_nothing(
 
 def test_a_bucket_that_is_open_and_credentials_of_another_account_are_refused(account: RealAccount) -> None:
     account.client("s3").create_bucket(Bucket="open-one", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    with pytest.raises(Refused, match="bucket open-one is no place for snapshots: it is not versioned, .*closed to the public"):
+    with pytest.raises(Refused, match=r"bucket open-one is no place for snapshots: it is not versioned, .*closed to the public"):
         account.take("s3://open-one", "good")
     with pytest.raises(Refused, match="these credentials lead to account 111111111111, and the stack is in 222222222222"):
         AccountHost(boto3.Session(), "eu-west-1").configure("aws", {"allowedAccountIds": '["222222222222"]'})

@@ -154,6 +154,13 @@ def test_the_document_of_a_refusal_has_each_violation(run: CommandLine, refused:
     assert document["changes"]["create"] == (3 if verb == "preview" else 0)
 
 
+def test_a_playground_is_judged_as_well(run: CommandLine, refused: Path) -> None:
+    ran = run("play", "up", "mine", "--json", cwd=refused)
+    assert (ran.code, ran.json["result"], ran.json["exit_code"]) == (3, "refused", 3)
+    assert [(name, level) for name, level, _ in told(ran)] == [("count", "advisory"), ("queue-timeout", "mandatory")]
+    assert "1 violation of mandatory policies" in ran.json["diagnostics"][-1]["message"]
+
+
 def test_advice_stops_nothing(run: CommandLine, advised: Path) -> None:
     ran = run("preview", "dev", "--json", cwd=advised)
     assert (ran.code, ran.json["result"]) == (0, "succeeded")

@@ -17,6 +17,7 @@ from isostack.localcloud.server import LocalCloud
 from tests.command_line import CommandLine, Ran
 
 ROOT = Path(__file__).parent.parent.parent
+RESTRICTED = ("staging", "production")
 ENVIRONMENTS = ("dev", "integration", "staging", "production")
 
 
@@ -42,6 +43,22 @@ class Shop:
         assert ran.code == 0, ran.out + ran.err
         document: dict[str, Any] = ran.json
         return document
+
+    def operate(self, environment: str, person: str = "alice") -> None:
+        """Log in to an environment as one of those who may run it, where only some may."""
+        if environment in RESTRICTED:
+            self.done("cloud", "login", "operations", environment, "--as", person, "--mfa", "123456")
+
+    def up(self, environment: str) -> dict[str, Any]:
+        """Bring an environment up, by somebody who may, once somebody else has approved what has to be approved."""
+        if environment not in RESTRICTED or not self.resources(environment):
+            self.operate(environment)
+            return self.done("up", environment)
+        self.operate(environment, "bob")
+        self.done("approve", environment, "--yes")
+        self.operate(environment)
+        self.done("preview", environment, "--save", "plan.json")
+        return self.done("up", environment, "--plan", "plan.json")
 
     def pin(self, environment: str, version: str) -> None:
         (self.root / f"stacks/Pulumi.{environment}.yaml").write_text(

@@ -43,7 +43,7 @@ NEEDED_BY_CALLERS = {
 def everything(shop: Shop) -> dict[str, dict[str, Any]]:
     """All four, brought up at the same time: the documents of their ups."""
     with ThreadPoolExecutor(4) as pool:
-        return dict(zip(ENVIRONMENTS, pool.map(lambda name: shop.done("up", name), ENVIRONMENTS), strict=True))
+        return dict(zip(ENVIRONMENTS, pool.map(shop.up, ENVIRONMENTS), strict=True))
 
 
 def test_all_four_come_up_at_the_same_time_with_the_same_resources(shop: Shop, everything: dict[str, Any]) -> None:
@@ -87,6 +87,7 @@ def test_status_shows_the_four_side_by_side(shop: Shop, everything: dict[str, An
 
 def test_a_second_up_and_a_refresh_change_nothing(shop: Shop, everything: dict[str, Any]) -> None:
     for environment in ("dev", "production"):
+        shop.operate(environment)
         for command in ("up", "refresh"):
             changes = shop.done(command, environment)["changes"]
             assert {word: n for word, n in changes.items() if n and word != "same"} == {}, (environment, command)
@@ -113,16 +114,16 @@ def own_shop(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.mark.parametrize("environment", ["dev", "production"])
 def test_a_running_environment_moves_to_the_next_version_and_back_and_keeps_its_data(own_shop: Shop, environment: str) -> None:
     shop = own_shop
-    shop.done("up", environment)
+    shop.up(environment)
     first = shop.known(environment)
     shop.pin(environment, "1.1.0")
-    moved = shop.done("up", environment)
+    moved = shop.up(environment)
     second = shop.known(environment)
     assert moved["result"] == "succeeded"
     assert moved["changes"]["create"] > 0, "the worker is new"
     assert _data(first) == _data(second), "nothing that holds data was replaced"
     shop.pin(environment, "1.0.0")
-    shop.done("up", environment)
+    shop.up(environment)
     third = shop.known(environment)
     assert _data(first) == _data(third)
     assert set(first) == set(third)

@@ -1,0 +1,195 @@
+"""The gates of a restricted environment: who runs it, the name typed, a second person's approval. Each refusal names all that
+is unmet, and the command that meets it.
+
+Which environments are restricted, and which roles may run them, is the project's to say (:mod:`isostack.parameters`). Who
+somebody is, STS is asked at every run; a session's file is believed in nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from isostack.errors import Refused
+from isostack.gates.approvals import Approval, note_run, open_approvals
+from isostack.gates.emergency import is_recorded
+from isostack.gates.identity import ENTRY, Session, Sessions, caller_arn, is_role, login_command, physical_role
+from isostack.gates.record import Record
+from isostack.intents import digest
+from isostack.parameters import gates_of, restricted
+from isostack.widening import Widening, widened
+
+if TYPE_CHECKING:
+    from isostack.engine.project import Project
+    from isostack.engine.run import Intent
+    from isostack.parameters import Gates
+
+ENVIRONMENT_KEY: Final = "isostack:environment"
+PINNED_KEY: Final = "isostack:parameters"
+LONGEST_LIST: Final = 20
+
+
+@dataclass(frozen=True)
+class Unmet:
+    """A gate that does not open, why, and what to type."""
+
+    gate: str
+    why: str
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.gate}: {self.why}; type: {self.command}"
+
+
+def guard_of(project: Project, stack: str, config: Mapping[str, str], home: Path, where: str = "") -> Guard | None:
+    """The guard of a stack that is a restricted environment, by its name or its configuration; None for any other.
+
+    ``where`` is added to the commands that refusals name. Raises BadInput where the project's parameters cannot be read.
+    """
+    environment = restricted(project, (stack, config.get(ENVIRONMENT_KEY, "")))
+    if environment is None:
+        return None
+    gates = gates_of(project, environment, config.get(PINNED_KEY))
+    if gates is None:
+        raise Refused(f"{project.name} restricts {environment}, and does not say by which gates (gates in its parameters.py)")
+    return Guard(project.name, stack, gates, home, where)
+
+
+@dataclass
+class Guard:
+    """Stands before one restricted stack for one run. ``admit`` comes first, ``gate`` is the engine's."""
+
+    project: str
+    stack: str
+    gates: Gates
+    home: Path
+    where: str = ""
+    ask_name: Callable[[], str] | None = None
+    """Has somebody type the environment's name; None where there is nobody to ask."""
+    planned: bool = False
+    """Whether a saved plan is held against what would be done."""
+    session: Session | None = None
+    approvals: list[Approval] = field(default_factory=list)
+
+    def admit(self, operation: str, confirmed: str | None = None) -> Session:
+        """Let the caller pass to what ``operation`` is, or raise Refused with every unmet gate.
+
+        ``confirmed`` is the environment's name, as it was typed for a destroy.
+        """
+        unmet = []
+        session, why = self._caller(operation)
+        if session is None:
+            unmet.append(Unmet("identity", why, self._login()))
+        if operation == "up" and session is not None and self._needs_plan(session):
+            here = f"{self.stack}{self.where}"
+            command = f"isostack preview {here} --save plan.json, and isostack up {here} --plan plan.json"
+            unmet.append(Unmet("plan", "what is to be done was not previewed and saved", command))
+        if operation == "destroy":
+            person = session.person if session else ""
+            if not open_approvals(Record(self.home), self.project, self.stack, operation, person):
+                unmet.append(self._second_person(f"nobody else has approved that everything in {self.stack} goes", "--destroy"))
+            if confirmed is None and self.ask_name is not None and not unmet:
+                confirmed = self.ask_name()
+            if confirmed != self.stack:
+                command = f"isostack destroy {self.stack}{self.where} --confirm {self.stack}"
+                unmet.append(Unmet("name", "the environment's name was not typed", command))
+        if unmet or session is None:
+            raise Refused(_refusal(operation, self.stack, unmet))
+        self.session = session
+        if operation in ("refresh", "import"):
+            note_run(Record(self.home), self.project, self.stack, operation, "", session, ())
+        return session
+
+    def gate(self, intent: Intent) -> None:
+        """The engine's gate: what needs a second person has his approval of exactly this. Notes the run in the record."""
+        session = self.session
+        if session is None:
+            raise Refused(_refusal(intent.operation, self.stack, [Unmet("identity", "nobody was admitted", self._login())]))
+        record, this = Record(self.home), digest(intent)
+        reason, option = self._needs_second(intent, session)
+        used: list[Approval] = []
+        if reason:
+            approvals = open_approvals(record, self.project, self.stack, intent.operation, session.person)
+            used = [approval for approval in approvals if approval.digest == this][:1]
+            if not used:
+                stale = " (what was approved is another change)" if approvals else ""
+                raise Refused(_refusal(intent.operation, self.stack, [self._second_person(f"{reason}{stale}", option)]))
+        if any(not step.component for step in intent.steps if step.op not in ("same", "read", "refresh")):
+            note_run(record, self.project, self.stack, intent.operation, this, session, used)
+        self.approvals = used
+
+    def approver(self) -> Session:
+        """The session of somebody who may approve. Raises Refused."""
+        session, why = self._caller("approve", self.gates.approvers)
+        if session is None:
+            raise Refused(_refusal("approve", self.stack, [Unmet("identity", why, self._login())]))
+        return session
+
+    def _needs_second(self, intent: Intent, session: Session) -> tuple[str, str]:
+        """Why somebody else must approve, and the option that his command takes; empty where nobody must."""
+        if intent.operation == "destroy":
+            return f"nobody else has approved that this goes from {self.stack}", "--destroy"
+        if session.role in (ENTRY, self.gates.break_glass):
+            return "", ""
+        wider = widened(intent)
+        if not wider:
+            return "", ""
+        return "somebody else has to approve what is let in or allowed anew:" + _listed(wider), ""
+
+    def _needs_plan(self, session: Session) -> bool:
+        """Whoever makes the environment finds nothing to plan beside, and in an emergency there is no time."""
+        exempt = session.role in (ENTRY, self.gates.break_glass)
+        return getattr(self.gates, "needs_plan", False) and not self.planned and not exempt
+
+    def _second_person(self, why: str, option: str) -> Unmet:
+        others = " or ".join(self.gates.approvers)
+        command = f"isostack approve {self.stack}{f' {option}' if option else ''}{self.where}"
+        return Unmet("approval", why, f"{command} (somebody else, logged in as {others})")
+
+    def _login(self) -> str:
+        role = self.gates.operators[0] if self.gates.operators else self.gates.break_glass
+        return login_command(self.stack, role, self.gates.roles[role]) + self.where
+
+    def _caller(self, operation: str, allowed: Any = ()) -> tuple[Session | None, str]:
+        """The session, as STS knows it, where it is of a role that may; else why not."""
+        from isostack.localcloud.server import LocalCloud
+
+        gates, session = self.gates, Sessions(self.home).of(self.project, self.stack)
+        roles = " or ".join(allowed or gates.operators)
+        if session is None:
+            return None, f"nobody is logged in to {self.stack}, and only {roles} may {operation}"
+        if session.ended:
+            return None, f"the session of {session.person} as {session.role} ended at {session.expires}"
+        status = LocalCloud(self.home).status()
+        arn = caller_arn(status.endpoint, session) if status.running else None
+        if arn is None:
+            return None, f"the session of {session.person} is not one of the local cloud that runs now"
+        _, _, _, _, account, resource = arn.split(":")
+        _, physical, person = resource.split("/")
+        if account != gates.account:
+            return None, f"{arn} is of account {account}, and {self.stack} is account {gates.account}"
+        role = next((name for name, one in gates.roles.items() if is_role(physical, one)), None)
+        if role is None and physical == gates.entry_role and not allowed:
+            made = [name for name in gates.operators if physical_role(status.endpoint, account, gates.roles[name])]
+            if made:
+                return None, f"{physical} makes {self.stack}, and {self.stack} is there: only {roles} may {operation} now"
+            role = ENTRY
+        elif role == gates.break_glass and not allowed and operation != "destroy":
+            if not is_recorded(Record(self.home), self.project, session):
+                return None, f"{role} without a ticket on record (isostack break-glass {self.stack} --ticket … --reason …)"
+        elif role not in (allowed or gates.operators):
+            return None, f"{person} is {role or physical} in {self.stack}, and only {roles} may {operation}"
+        return replace(session, person=person, arn=arn, role=str(role), account=account), ""
+
+
+def _refusal(operation: str, stack: str, unmet: list[Unmet]) -> str:
+    if len(unmet) == 1:
+        return f"{operation} {stack}: nothing was changed: {unmet[0]}"
+    return f"{operation} {stack}: nothing was changed; these gates are unmet:" + "".join(f"\n  - {one}" for one in unmet)
+
+
+def _listed(wider: tuple[Widening, ...]) -> str:
+    more = f"\n    … and {len(wider) - LONGEST_LIST} more" if len(wider) > LONGEST_LIST else ""
+    return "".join(f"\n    {one}" for one in wider[:LONGEST_LIST]) + more + "\n  "

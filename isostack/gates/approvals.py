@@ -1,0 +1,103 @@
+"""Approvals: that somebody else has looked at exactly this change, and lets it happen until a certain time, once.
+
+An approval is an entry of the record (:mod:`isostack.gates.record`) about the digest of a normalised intent
+(:mod:`isostack.intents`). Whoever approves is known by a session; the one who then runs it must be somebody else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from isostack.errors import BadInput
+from isostack.gates.identity import Session
+from isostack.gates.record import Entry, Record
+
+APPROVAL: Final = "approval"
+USE: Final = "run"
+BREAK_GLASS: Final = "break-glass"
+LIFETIME: Final = timedelta(hours=8)
+LONGEST: Final = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Who approved what, until when; ``operation`` is ``up`` or ``destroy``."""
+
+    number: int
+    project: str
+    stack: str
+    operation: str
+    digest: str
+    person: str
+    arn: str
+    until: str
+
+
+def approve(
+    record: Record, project: str, stack: str, operation: str, digest: str, by: Session, lifetime: timedelta = LIFETIME
+) -> Approval:
+    """Record an approval."""
+    until = (datetime.now(UTC) + lifetime).isoformat(timespec="seconds")
+    facts = {
+        "project": project,
+        "stack": stack,
+        "operation": operation,
+        "digest": digest,
+        "person": by.person,
+        "arn": by.arn,
+        "until": until,
+    }
+    return Approval(record.append(APPROVAL, facts).number, **facts)
+
+
+def open_approvals(record: Record, project: str, stack: str, operation: str, runner: str) -> list[Approval]:
+    """What may still be run of what others than the runner approved, newest first."""
+    entries = record.entries()
+    used = {number for entry in entries if entry.kind == USE for number in entry.facts.get("approvals", ())}
+    now = datetime.now(UTC)
+    approvals = [
+        approval
+        for entry in reversed(entries)
+        if entry.kind == APPROVAL and entry.number not in used
+        for approval in [_approval(entry)]
+        if datetime.fromisoformat(approval.until) > now and approval.person != runner
+    ]
+    return [one for one in approvals if (one.project, one.stack, one.operation) == (project, stack, operation)]
+
+
+def note_run(
+    record: Record, project: str, stack: str, operation: str, digest: str, by: Session, approvals: Sequence[Approval]
+) -> None:
+    """Record a run of a restricted environment and the approvals that it uses up."""
+    facts = {
+        "project": project,
+        "stack": stack,
+        "operation": operation,
+        "digest": digest,
+        "person": by.person,
+        "arn": by.arn,
+        "ticket": by.ticket,
+        "approvals": [approval.number for approval in approvals],
+    }
+    record.append(USE, facts)
+
+
+def _approval(entry: Entry) -> Approval:
+    facts = entry.facts
+    return Approval(
+        entry.number, facts["project"], facts["stack"], facts["operation"], facts["digest"], facts["person"], facts["arn"],
+        facts["until"],
+    )  # fmt: skip
+
+
+def lifetime(text: str) -> timedelta:
+    """``90m``, ``8h`` or ``2d`` as a time. Raises BadInput for anything else, and for more than a week."""
+    found = re.fullmatch("([1-9][0-9]{0,3})([mhd])", text)
+    time = timedelta(**{{"m": "minutes", "h": "hours", "d": "days"}[found[2]]: int(found[1])}) if found else None
+    if time is None or time > LONGEST:
+        raise BadInput(f"--for {text}: write it as 90m, 8h or 2d, up to 7d")
+    return time

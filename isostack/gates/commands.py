@@ -1,0 +1,303 @@
+"""The commands about who does what: ``cloud login|logout|whoami``, ``approve``, ``break-glass``, ``record``.
+
+What they ask and show; what they do is the modules' beside this one.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import sys
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from isostack.console import console
+from isostack.errors import BadInput, OperationFailed, Refused
+
+if TYPE_CHECKING:
+    from isostack.display import Display
+    from isostack.engine.events import Sink
+    from isostack.engine.project import Project
+    from isostack.engine.run import Intent, Stack
+    from isostack.engine.store import Store
+    from isostack.gates.admission import Guard
+    from isostack.parameters import Gates
+
+Env = Annotated[str, typer.Argument(metavar="ENV", help="The environment: the name of a stack.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
+Cwd = Annotated[Path, typer.Option("--cwd", metavar="DIR", help="The Pulumi project to work on.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+As = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Who you are; your user name by default.")]
+Code = Annotated[str | None, typer.Option("--mfa", metavar="CODE", help="The six digits of your second factor.")]
+HERE = Path()
+
+
+def add_commands(app: typer.Typer, cloud_app: typer.Typer) -> None:
+    """Put the commands where they belong."""
+    cloud_app.command("login")(login)
+    cloud_app.command("logout")(logout)
+    cloud_app.command("whoami")(whoami)
+    app.command("approve")(approve)
+    app.command("break-glass")(break_glass)
+    app.command("record")(record)
+
+
+def login(
+    role: Annotated[str, typer.Argument(metavar="ROLE", help="A role of the environment, as operations.")],
+    env: Env,
+    person: As = None,
+    code: Code = None,
+    as_json: Json = False,
+    cwd: Cwd = HERE,
+    debug: Debug = False,
+) -> None:
+    """Take on a role of an environment, as one would in its account, for an hour."""
+    from isostack.gates.identity import ENTRY, Sessions
+    from isostack.gates.identity import login as take_on
+
+    place = _Place.at(cwd)
+    gates = place.gates(env)
+    if role == gates.break_glass:
+        where = place.where
+        raise Refused(f"{role} is for emergencies; type: isostack break-glass {env}{where} --ticket … --reason … --mfa CODE")
+    session = take_on(place.endpoint(), env, gates, role, person or _user(), code)
+    Sessions(place.store.home).keep(place.project.name, session)
+    text = f"{session.person} is {role} in {env} until {session.expires}"
+    if session.role == ENTRY:
+        text = f"{session.person} is {gates.entry_role} in {env} until {session.expires}: its own roles come with its first up"
+    _show(as_json, session.facts(), text)
+
+
+def logout(
+    env: Annotated[str | None, typer.Argument(metavar="[ENV]", help="One environment alone; all of them otherwise.")] = None,
+    as_json: Json = False,
+    cwd: Cwd = HERE,
+    debug: Debug = False,
+) -> None:
+    """Forget the sessions that `cloud login` has made."""
+    from isostack.gates.identity import Sessions
+
+    place = _Place.at(cwd)
+    count = Sessions(place.store.home).end(place.project.name, env)
+    _show(as_json, {"ended": count}, f"{count} {'session' if count == 1 else 'sessions'} ended")
+
+
+def whoami(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None:
+    """Show who you are in each environment, and until when, as the local cloud's STS sees it."""
+    from isostack.gates.identity import Sessions, caller_arn
+
+    place = _Place.at(cwd)
+    status = place.local_cloud().status()
+    rows = []
+    for name, session in Sessions(place.store.home).all().items():
+        if name.rpartition("/")[0] == place.project.name:
+            arn = caller_arn(status.endpoint, session) if status.running and not session.ended else None
+            rows.append({**session.facts(), "valid": arn is not None, "arn": arn or session.arn})
+    lines = [
+        f"{row['stack']:<14} {row['person']} as {row['role']}, "
+        f"{'until' if row['valid'] else 'no more: ended, or of another cloud;'} {row['expires']}"
+        for row in rows
+    ]
+    _show(as_json, {"sessions": rows}, "\n".join(lines) or "nobody is logged in; isostack cloud login ROLE ENV")
+
+
+def approve(
+    env: Env,
+    plan: Annotated[Path | None, typer.Option("--plan", metavar="FILE", help="A saved plan, in place of a new preview.")] = None,
+    destroying: Annotated[bool, typer.Option("--destroy", help="Approve that everything in it is deleted.")] = False,
+    target: Annotated[list[str] | None, typer.Option("--target", metavar="URN", help="As it will be run.")] = None,
+    for_: Annotated[str, typer.Option("--for", metavar="TIME", help="How long it counts, as 90m, 8h or 2d.")] = "8h",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+    cwd: Cwd = HERE,
+    debug: Debug = False,
+) -> None:
+    """Approve, as somebody else, exactly what a run of a restricted environment would do now, once."""
+    from isostack import intents
+    from isostack.gates import approvals
+    from isostack.gates.record import Record
+
+    lifetime = approvals.lifetime(for_)
+    if plan is not None and (destroying or target):
+        raise BadInput("--plan says what is approved; leave --destroy and --target out")
+    if not yes and (as_json or not sys.stdin.isatty()):
+        raise BadInput(f"approve {env}: there is nobody to ask; add --yes to approve")
+    place = _Place.at(cwd)
+    guard = place.guard(env)
+    if guard is None:
+        raise BadInput(f"{env} asks for nobody's approval")
+    by = guard.approver()
+    if plan is not None:
+        operation, digest = _planned(plan, place.project.name, env)
+    else:
+        operation = "destroy" if destroying else "up"
+        digest = intents.digest(place.foreseen(env, operation, tuple(target or ()), as_json))
+    if not yes:
+        typer.confirm(f"Approve this {operation} of {env} as {by.person}?", abort=True)
+    approval = approvals.approve(Record(place.store.home), place.project.name, env, operation, digest, by, lifetime)
+    text = f"{by.person} approved this {operation} of {env}, once, until {approval.until} ({digest[:19]}…)"
+    _show(as_json, asdict(approval), text)
+
+
+def break_glass(
+    env: Env,
+    ticket: Annotated[str, typer.Option("--ticket", metavar="NAME", help="The ticket of the emergency.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Why, in a sentence.")] = "",
+    person: As = None,
+    code: Code = None,
+    as_json: Json = False,
+    cwd: Cwd = HERE,
+    debug: Debug = False,
+) -> None:
+    """Take on the role for emergencies: recorded, with an alarm, for an hour at most."""
+    from isostack.gates import emergency
+    from isostack.gates.identity import Sessions
+    from isostack.gates.record import Record
+
+    place = _Place.at(cwd)
+    gates, store = place.gates(env), place.store
+    session, alarm = emergency.break_glass(
+        place.endpoint(), Record(store.home), place.project.name, env, gates, person or _user(), code, ticket, reason
+    )
+    Sessions(store.home).keep(place.project.name, session)
+    woken = f"alarm {alarm} is set off" if alarm else f"warning: {env} has no alarm for this, so nobody was woken"
+    text = f"{session.person} is {session.role} in {env} until {session.expires}, for {session.ticket}; {woken}"
+    _show(as_json, {**session.facts(), "alarm": alarm}, text)
+
+
+def record(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None:
+    """Show who approved, ran and broke in, once the chain of the record has been verified."""
+    from isostack.gates.record import Record
+
+    entries = Record(_Place.at(cwd).store.home).entries()
+    lines = [
+        f"{e.number:>4}  {e.at}  {e.kind:<11}  {e.facts.get('stack', ''):<12} {e.facts.get('person', '')}  "
+        f"{e.facts.get('operation', '')} {e.facts.get('ticket', '')} {e.facts.get('reason', '')}".rstrip()
+        for e in entries
+    ]
+    head = entries[-1].hash if entries else ""
+    lines.append(f"{len(entries)} entries, unbroken; the last one's hash is {head}" if entries else "the record is empty")
+    _show(as_json, {"entries": [entry.as_dict() for entry in entries], "head": head}, "\n".join(lines))
+
+
+# -- what the commands stand on ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A project and its state folder."""
+
+    project: Project
+    store: Store
+    where: str
+
+    @classmethod
+    def at(cls, cwd: Path) -> _Place:
+        from isostack.engine.project import load_project
+        from isostack.engine.store import Store
+
+        if not cwd.is_dir():
+            raise BadInput(f"--cwd {cwd}: no such directory")
+        project = load_project(cwd.resolve())
+        chosen = os.environ.get("ISOSTACK_HOME")
+        home = Path(chosen).expanduser().resolve() if chosen else project.root / ".isostack"
+        return cls(project, Store(home), "" if cwd == HERE else f" --cwd {cwd}")
+
+    def local_cloud(self) -> Any:
+        from isostack.localcloud.server import LocalCloud
+
+        return LocalCloud(self.store.home)
+
+    def endpoint(self) -> str:
+        return str(self.local_cloud().ensure().url)
+
+    def gates(self, env: str) -> Gates:
+        """The gates of an environment, restricted or not. Raises BadInput where the project has none for it."""
+        from isostack.engine.project import load_stack
+        from isostack.parameters import gates_of, has_parameters
+
+        config = load_stack(self.project, env, self.store.keyring.open).values
+        gates = None
+        if has_parameters(self.project):
+            gates = gates_of(self.project, config.get("isostack:environment", env), config.get("isostack:parameters"))
+        if gates is None:
+            raise BadInput(f"{self.project.name} names no roles for {env}: anybody may run it")
+        return gates
+
+    def guard(self, env: str) -> Guard | None:
+        from isostack.engine.project import load_stack
+        from isostack.gates.admission import guard_of
+
+        config = load_stack(self.project, env, self.store.keyring.open).values
+        return guard_of(self.project, env, config, self.store.home, self.where)
+
+    def foreseen(self, env: str, operation: str, targets: tuple[str, ...], quiet: bool) -> Intent:
+        """What a run would do now, shown unless ``quiet``. Raises OperationFailed where it would fail."""
+        from isostack import widening
+        from isostack.engine import run
+
+        seen: list[Intent] = []
+        options = run.Options(targets, gates=(seen.append,))
+        look = run.preview if operation == "up" else run.preview_destroy
+        display = None if quiet else _display()
+        stack = self._stack(env, display or (lambda event: None))
+        with display.running(f"Looking at {operation} of {env}") if display else nullcontext():
+            result = look(stack, options)
+        if display:
+            display.conclude(replace(result, operation="preview"))
+        if not seen:
+            raise OperationFailed(f"{operation} {env} would fail, so there is nothing to approve: see isostack preview {env}")
+        if display:
+            for line in widening.lines(widening.widened(seen[0]), creation=widening.is_creation(seen[0])):
+                print(line)  # noqa: T201 - what is to be approved
+        return seen[0]
+
+    def _stack(self, env: str, sink: Sink) -> Stack:
+        from isostack.engine.project import load_stack
+        from isostack.engine.run import Stack
+        from isostack.localcloud.provider import LocalCloudHost
+
+        config = load_stack(self.project, env, self.store.keyring.open)
+        return Stack(self.project, env, config, self.store, LocalCloudHost(self.local_cloud()), sink)
+
+
+def _display() -> Display:
+    from isostack.display import Display
+
+    return Display(console(), planning=True)
+
+
+def _planned(file: Path, project: str, env: str) -> tuple[str, str]:
+    """The operation and the digest of a saved plan. Raises BadInput where the file is none, or is another stack's."""
+    from isostack.intents import digest_of
+
+    try:
+        document = json.loads(file.read_text())
+        owner, plans = document["project"], document["environments"]
+        plan = plans.get(env) or {}
+        intent = plan.get("intent")
+        digest = digest_of(intent) if isinstance(intent, dict) else None
+    except OSError as error:
+        raise BadInput(f"--plan {file}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise BadInput(f"--plan {file}: this is no plan; isostack preview {env} --save FILE writes one") from None
+    if intent is None or digest is None or (owner, intent.get("stack")) != (project, env):
+        there = ", ".join(sorted(plans)) or "nothing"
+        raise BadInput(f"--plan {file}: it has no plan for {env} of {project}, but for {there} of {owner}")
+    if plan.get("digest") != digest:
+        raise BadInput(f"--plan {file}: it was changed after it was saved; save it anew")
+    operation = str(intent.get("operation"))
+    return operation, digest
+
+
+def _user() -> str:
+    return "".join(letter if letter.isalnum() or letter in "+=,.@-_" else "-" for letter in getpass.getuser()) or "somebody"
+
+
+def _show(as_json: bool, document: Any, text: str) -> None:
+    print(json.dumps(document, indent=2) if as_json else text)  # noqa: T201 - the command's output

@@ -1,0 +1,96 @@
+"""A second person's approval: of exactly this change, by somebody else, until a time, once; and of a destroy also the name."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from isostack.intents import digest_of
+from tests.command_line import Ran
+from tests.gates.small import Small
+
+
+def test_a_change_that_widens_nothing_needs_nobody_else(small: Small) -> None:
+    small.says(delay=3)
+    small.login("alice")
+    assert small.done("up", "staging")["widening"] == []
+    assert small.delay() == 3
+
+
+def test_a_wider_permission_is_told_exactly_and_waits_for_somebody_else(small: Small) -> None:
+    small.login("alice")
+    small.done("up", "staging")
+    small.says(delay=7, actions=("s3:GetObject", "s3:DeleteObject"))
+    new = "role small-operations may now s3:DeleteObject on *"
+    assert [one["text"] for one in small.done("preview", "staging")["widening"]] == [new]
+    text = small.refused("up", "staging")
+    assert new in text and "isostack approve staging (somebody else, logged in as operations)" in text
+    small.done("approve", "staging", "--yes")
+    assert "somebody else has to approve" in small.refused("up", "staging"), "nobody approves his own"
+    assert small.delay() != 7, "nothing was changed"
+    small.login("bob")
+    approval = small.done("approve", "staging", "--yes", "--for", "30m")
+    assert approval["person"] == "bob"
+    small.login("alice")
+    small.says(delay=8, actions=("s3:GetObject", "s3:DeleteObject"))
+    assert "what was approved is another change" in small.refused("up", "staging")
+    small.says(delay=7, actions=("s3:GetObject", "s3:DeleteObject"))
+    ran = small("up", "staging")
+    assert (ran.code, "Lets in or allows anew:" in ran.out, new in ran.out) == (0, True, True)
+    assert small.delay() == 7
+    run = small.done("record")["entries"][-1]
+    assert (run["kind"], run["person"], run["approvals"]) == ("run", "alice", [approval["number"]])
+    small.says()
+    small.done("up", "staging")  # narrower again: nobody is asked
+    small.says(delay=7, actions=("s3:GetObject", "s3:DeleteObject"))
+    assert "somebody else has to approve" in small.refused("up", "staging"), "an approval counts once"
+
+
+def test_a_destroy_wants_the_name_typed_and_somebody_elses_approval_and_says_so_at_once(small: Small) -> None:
+    text = small.refused("destroy", "staging", "--yes")
+    for gate in ("identity:", "approval:", "name:"):
+        assert gate in text
+    for command in ("cloud login operations staging", "approve staging --destroy", "destroy staging --confirm staging"):
+        assert f"isostack {command}" in text
+    small.login("bob")
+    small.done("approve", "staging", "--destroy", "--yes")
+    small.login("alice")
+    assert "name:" in small.refused("destroy", "staging", "--confirm", "production")
+    assert small.delay() >= 0, "it is all there"
+    assert small.done("destroy", "staging", "--confirm", "staging")["result"] == "succeeded"
+    small.login("alice")
+    assert small.done("up", "staging")["changes"]["create"] > 5
+    small.login("alice")
+    assert "approval:" in small.refused("destroy", "staging", "--confirm", "staging")
+
+
+def test_only_those_who_may_approve_do_and_only_what_wants_it(small: Small) -> None:
+    assert "nobody is logged in to staging, and only operations may approve" in small.refused("approve", "staging", "--yes")
+    small.login("pipeline", "deployer", None)
+    assert "only operations may approve" in small.refused("approve", "staging", "--yes")
+    for arguments in (["dev", "--yes"], ["staging"], ["staging", "--yes", "--for", "9d"]):
+        assert small("approve", *arguments).code == 2, arguments
+
+
+def test_a_saved_plan_is_approved_by_its_digest(small: Small) -> None:
+    small.login("bob")
+    intent = {"format": 1, "project": "small", "stack": "staging", "operation": "up", "steps": [], "unchanged": {}}
+    file = small.root / "plan.json"
+
+    def approve(environment: str, intent: dict[str, Any]) -> Ran:
+        plan = {environment: {"digest": digest, "intent": intent}}
+        file.write_text(json.dumps({"format": 1, "project": "small", "environments": plan}))
+        return small("approve", "staging", "--plan", str(file), "--yes", "--json")
+
+    digest = digest_of(intent)
+    assert approve("staging", intent).json["digest"] == digest
+    for environment, changed, what in (
+        ("dev", intent, "no plan for staging of small, but for dev"),
+        ("staging", {**intent, "stack": "dev"}, "no plan for staging"),
+        ("staging", {**intent, "steps": [1]}, "changed after it was saved"),
+    ):
+        ran = approve(environment, changed)
+        assert (ran.code, what in ran.out) == (2, True), ran.out
+    file.write_text("[]")
+    ran = small("approve", "staging", "--plan", str(file), "--yes")
+    assert (ran.code, "this is no plan; isostack preview staging --save FILE writes one" in ran.err) == (2, True)
