@@ -14,7 +14,7 @@ import os
 import runpy
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,7 +114,10 @@ def load(folder: Path, surroundings: Surroundings) -> Pack:
     program = main / "__main__.py" if main.is_dir() else main
     if not program.is_file():
         raise BadInput(f"policy pack {shown(folder)}: there is no program {shown(program)}; write it, or set 'main'")
+    before = set(sys.modules)
     given = surroundings.context(preview=True).run(_run, program, folder, surroundings)
+    rules = _rules(folder)
+    _forget(sys.modules.keys() - before, {program.parent, folder})
     description = given.get("description") or said.get("description") or ""
     return Pack(
         name=given["name"],
@@ -124,7 +127,7 @@ def load(folder: Path, surroundings: Surroundings) -> Pack:
         policies=tuple(given["policies"]),
         level=given.get("enforcement_level") or EnforcementLevel.ADVISORY,
         initial_config=given.get("initial_config") or {},
-        rules=_rules(folder),
+        rules=rules,
     )
 
 
@@ -204,6 +207,21 @@ def _rules(folder: Path) -> dict[str, Any]:
         and all(hasattr(rule, name) for rule in rules for name in _OF_A_RULE)
     ]
     return {rule.name: rule for rules in sorted(found, key=len, reverse=True) for rule in rules}
+
+
+def _forget(names: Iterable[str], places: Container[Path]) -> None:
+    """Drop the modules that were found on the pack's own path: the program, or another pack, may have some of these names."""
+    for name in [name for name in names if _root(name) in places]:
+        del sys.modules[name]
+
+
+def _root(name: str) -> Path | None:
+    """The folder on the path in which a module, or the package that it belongs to, was found."""
+    file = getattr(sys.modules.get(name.partition(".")[0]), "__file__", None)
+    if not file:
+        return None
+    found = Path(file)
+    return found.parent.parent if found.name == "__init__.py" else found.parent
 
 
 def where(error: BaseException, folder: Path) -> str:

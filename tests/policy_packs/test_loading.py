@@ -61,6 +61,18 @@ def test_a_pack_may_be_spread_over_modules_and_a_class_of_its_own(tmp_path: Path
     assert (pack.name, pack.version, pack.level) == ("mine", "0.0.1", EnforcementLevel.ADVISORY)
 
 
+def test_packs_and_programs_may_have_modules_of_one_name(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        pack = write(tmp_path, "from of_one_name.inner import policies\nfrom pulumi_policy import *\nPolicyPack('p', policies)\n")
+        (pack / "of_one_name").mkdir()
+        (pack / "of_one_name/__init__.py").write_text("")
+        (pack / "of_one_name/inner.py").write_text(
+            f"from pulumi_policy import *\npolicies = [StackValidationPolicy('{name}', 'P', lambda args, report: None)]\n"
+        )
+        assert [policy.name for policy in load(pack, HERE).policies] == [name]
+    assert [module for module in sys.modules if module.startswith("of_one_name")] == []
+
+
 def test_a_pack_knows_the_stack_when_it_builds_its_policies(tmp_path: Path) -> None:
     source = """
     import os, pulumi
