@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from isostack.widening.permissions import permissions
 from isostack.widening.reach import reach
-from isostack.widening.sides import Side, Widening, word
+from isostack.widening.sides import Kind, Side, Widening, word
 
 if TYPE_CHECKING:
     from isostack.engine.run import Intent
@@ -34,7 +34,7 @@ class Noted:
         self.found, self.creation = widened(intent), is_creation(intent)
 
 
-_WORDS = {
+_WORDS: dict[Kind, tuple[str, str]] = {
     "permission": ("permission", "permissions"),
     "trust": ("trust", "trusts"),
     "network": ("way through the network", "ways through the network"),
