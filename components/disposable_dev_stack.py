@@ -1,13 +1,20 @@
-"""A throwaway dev environment: the same components, with an owner, an end, and nothing that resists its removal."""
+"""A throwaway dev environment: the same components, with an owner, an end, and nothing that resists its removal.
+
+Where it is asked for, its services run in containers of a Docker engine as well.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pulumi
 
 from components.base import Component
 from components.environment import Environment, EnvironmentArgs
+
+if TYPE_CHECKING:
+    from components.containers import Containers, ContainersValues
 
 STEADY = ("integration", "staging", "production")
 """Environments that people rely on: none of them is ever disposable."""
@@ -26,10 +33,14 @@ class DisposableDevStackArgs:
     environment: EnvironmentArgs
     owner: str
     expires: str
+    containers: ContainersValues | None = None
 
 
 class DisposableDevStack(Component):
-    """Gives what its ``environment`` gives, and the same ``outputs``. Raises NotDisposable for a steady environment."""
+    """Gives what its ``environment`` gives, and the same ``outputs``; with containers, ``service_urls`` among them.
+
+    Raises NotDisposable for a steady environment.
+    """
 
     def __init__(self, name: str, args: DisposableDevStackArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         label = args.environment.label
@@ -39,7 +50,31 @@ class DisposableDevStack(Component):
         super().__init__(name, disposable.tags, opts)
         self.environment = Environment(name, disposable, self.options())
         self.outputs = self.environment.outputs
+        if args.containers:
+            self.outputs = {**self.outputs, "service_urls": self._containers(args.containers).urls}
         self.register_outputs({})
+
+    def _containers(self, values: ContainersValues) -> Containers:
+        from components.containers import Containers, ContainersArgs, ContainerService  # an SDK that most runs do not need
+
+        environment = self.environment
+        services = {
+            role: ContainerService(
+                image=given.image,
+                port=given.port,
+                memory_mb=given.memory_mb,
+                environment={
+                    **environment.services[role].environment,
+                    **{name: environment.secret_values[name] for name in given.secrets},
+                },
+            )
+            for role, given in environment.args.services.items()
+        }
+        return Containers(
+            self.name,
+            ContainersArgs(values=values, services=services, database_id=environment.database.resource_id),
+            self.options(),
+        )
 
 
 def _disposable(args: DisposableDevStackArgs) -> EnvironmentArgs:

@@ -56,7 +56,10 @@ class EnvironmentArgs:
 
 
 class Environment(Component):
-    """One environment, complete. ``outputs`` is what its users need; secrets are secret there."""
+    """One environment, complete. ``outputs`` is what its users need; secrets are secret there.
+
+    ``secret_values`` are the values of what a service may name among its secrets.
+    """
 
     def __init__(self, name: str, args: EnvironmentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args.tags, opts)
@@ -75,6 +78,7 @@ class Environment(Component):
         self.cache = self._cache()
         self.flags = self._flags()
         self.cluster = Cluster(name, ClusterArgs(tags=args.tags), self.options())
+        self.secret_values = {"DATABASE_URL": self.database.url, "CACHE_URL": self.cache.url}
         self.services = {role: self._service(role, values) for role, values in args.services.items()}
         self.access = self._access()
         self.observability = self._observability()
@@ -117,8 +121,7 @@ class Environment(Component):
             # What a service finds in its environment, for a program that runs elsewhere in its place.
             "service_environment": pulumi.Output.secret(
                 {
-                    "DATABASE_URL": self.database.url,
-                    "CACHE_URL": self.cache.url,
+                    **self.secret_values,
                     "ASSET_BUCKET": self.storage.bucket_name,
                     "JOB_QUEUE_URL": self.queue.url,
                     "RELEASE": self.args.release,

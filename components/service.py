@@ -74,7 +74,8 @@ class ServiceArgs(ServiceValues):
 
 
 class Service(Component):
-    """Gives ``service_name``, ``log_group_name``, ``task_role_arn``, ``task_role_name`` and ``execution_role_arn``.
+    """Gives ``service_name``, ``log_group_name``, ``task_role_arn``, ``task_role_name``, ``execution_role_arn`` and
+    ``environment``: the variables without the secrets.
 
     Beside what the values say, a service finds in its environment: ``ASSET_BUCKET``, ``JOB_QUEUE_URL``, ``PORT``, ``RELEASE`` and
     ``AWS_REGION``.
@@ -83,6 +84,7 @@ class Service(Component):
     def __init__(self, name: str, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args.tags, opts)
         self.args = args
+        self.environment = self._environment()
         self.log_group = self._log_group()
         self.execution_role = self._role("execution")
         self.task_role = self._role("task")
@@ -238,9 +240,9 @@ class Service(Component):
             opts=self.options(),
         )
 
-    def _container(self) -> dict[str, Any]:
+    def _environment(self) -> dict[str, pulumi.Input[str]]:
         args = self.args
-        environment = {
+        return {
             **args.environment,
             "ASSET_BUCKET": args.bucket_name,
             "JOB_QUEUE_URL": args.queue_url,
@@ -248,6 +250,9 @@ class Service(Component):
             "RELEASE": args.release,
             "AWS_REGION": args.region,
         }
+
+    def _container(self) -> dict[str, Any]:
+        args = self.args
         return {
             "name": CONTAINER,
             "image": args.image,
@@ -257,7 +262,7 @@ class Service(Component):
             "linuxParameters": {"capabilities": {"drop": ["ALL"]}, "initProcessEnabled": True},
             "mountPoints": [{"sourceVolume": "scratch", "containerPath": SCRATCH, "readOnly": False}],
             "portMappings": [{"containerPort": args.port, "protocol": "tcp"}],
-            "environment": [{"name": name, "value": value} for name, value in sorted(environment.items())],
+            "environment": [{"name": name, "value": value} for name, value in sorted(self.environment.items())],
             "secrets": [{"name": name, "valueFrom": args.secret_arns[name]} for name in sorted(args.secrets)],
             "logConfiguration": {
                 "logDriver": "awslogs",

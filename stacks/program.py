@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pulumi_aws as aws
 from pulumi import ResourceOptions
@@ -24,13 +25,17 @@ from components.service import ServiceValues
 from components.storage import StorageValues
 from stacks.parameters import EnvironmentParameters, ParameterSet
 
+if TYPE_CHECKING:
+    from components.containers import ContainersValues
+
 
 def build(
-    environment: str, parameters: ParameterSet, playground: Mapping[str, str] | None = None
+    environment: str, parameters: ParameterSet, playground: Mapping[str, Any] | None = None
 ) -> Environment | DisposableDevStack:
     """Register an environment's resources. Its name decides nothing but labels, tags and columns of tables.
 
-    ``playground`` (``name``, ``owner``, ``expires``) makes it a throwaway one, beside others in the same account.
+    ``playground`` (``name``, ``owner``, ``expires``) makes it a throwaway one, beside others in the same account; with
+    ``containers``, the values of :class:`ContainersValues`, its services run as well.
     """
     values = parameters.of(environment)
     args = arguments(environment, parameters, values)
@@ -43,9 +48,18 @@ def build(
             environment=replace(args, tags={**args.tags, "playground": playground["name"]}),
             owner=playground["owner"],
             expires=playground["expires"],
+            containers=containers(playground["containers"]) if "containers" in playground else None,
         ),
         options,
     )
+
+
+def containers(told: Mapping[str, Any]) -> ContainersValues:
+    """What the configuration says of containers, as the component takes it."""
+    from components.containers import ContainersValues, Source  # an SDK that most runs do not need
+
+    sources = {service: Source(**source) for service, source in told["sources"].items()}
+    return ContainersValues(**{**told, "sources": sources})
 
 
 def provider(values: EnvironmentParameters) -> aws.Provider:

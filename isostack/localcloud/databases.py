@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from isostack.localcloud.database_server import HOST, DatabaseError, DatabaseServers, available, free_port
+from isostack.localcloud.relays import Relays
 
 
 @dataclass
@@ -39,8 +40,9 @@ class _Real:
 class Databases:
     """The servers of all accounts and regions, by moto's instances."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, relays: Relays) -> None:
         self._home = home
+        self._relays = relays
         self._servers: DatabaseServers | None = None
         self._known: dict[int, _Real] = {}
         self._from_snapshot = threading.local()
@@ -74,6 +76,7 @@ class Databases:
                     self.servers.restore(real.name, port, snapshot, instance.master_username, None)
                 else:
                     self.servers.create(real.name, port, instance.master_username, password, instance.db_name or "")
+                self._relays.serve(port)
                 instance.status = "available"
             except (DatabaseError, OSError) as error:
                 instance.status = "failed"
@@ -92,6 +95,7 @@ class Databases:
         real = self._known.pop(id(instance), None)
         if real and real.instance is instance:
             real.settled.wait()
+            self._relays.withdraw(real.port)
             self.servers.remove(real.name)
 
     def modified(self, instance: Any, changes: dict[str, Any]) -> None:

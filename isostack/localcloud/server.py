@@ -177,9 +177,23 @@ class LocalCloud:
         """Remove a kept copy, if it is there."""
         self._databases(do="drop", copy=copy)
 
+    def open_relay(self, address: str, subnet: str) -> None:
+        """Let the containers of a Docker network, which has this subnet and gateway, reach this cloud and its databases.
+
+        Raises OperationFailed where that cannot be.
+        """
+        self._own("relays", do="open", address=address, subnet=subnet)
+
+    def close_relay(self, address: str) -> None:
+        """Let a network's containers reach it no longer."""
+        self._own("relays", do="close", address=address)
+
     def _databases(self, **asked: str) -> dict[str, Any]:
+        return self._own("databases", **asked)
+
+    def _own(self, page: str, **asked: str) -> dict[str, Any]:
         record = self._running()
-        status, body = _request(record, "POST", "/isostack/databases", _COPY_SECONDS, json.dumps(asked))
+        status, body = _request(record, "POST", f"/isostack/{page}", _COPY_SECONDS, json.dumps(asked))
         answer: dict[str, Any] = json.loads(body)
         if status != http.client.OK:
             raise OperationFailed(f"the local cloud: {answer['error']}")

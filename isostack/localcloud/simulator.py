@@ -6,9 +6,9 @@ this process connects to loopback addresses only. Starting, finding and ending i
 :mod:`isostack.localcloud.server`; counting what there is, of :mod:`isostack.localcloud.inventory`.
 
 Beside AWS's calls it answers ``GET /isostack/identity`` (``{"identity", "pid"}``), ``GET /isostack/resources`` (a
-count by service, of one account where ``?account=`` says so), ``GET`` and ``DELETE /isostack/messages?queue=ARN``, and ``POST
+count by service, of one account where ``?account=`` says so), ``GET`` and ``DELETE /isostack/messages?queue=ARN``, ``POST
 /isostack/databases`` (``{"do": "keep" | "bring_back" | "drop", …}``: the arguments of :class:`Databases`' method of that
-name; 409 with ``{"error"}`` where it fails).
+name; 409 with ``{"error"}`` where it fails), and ``POST /isostack/relays`` (``"open" | "close"``, as of :class:`Relays`).
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from isostack.localcloud.databases import Databases, give_rds_real_databases
 from isostack.localcloud.inventory import resources
 from isostack.localcloud.mends import mend_what_is_loaded
 from isostack.localcloud.messages import drop, waiting
+from isostack.localcloud.relays import RelayError, Relays
 
 RESERVED_ACCOUNT = "000000000000"
 """The account that holds the cloud's identity; users never see it."""
@@ -93,13 +94,11 @@ class Simulator:
                 if environ["REQUEST_METHOD"] == "DELETE":
                     drop(queue)
                 page = waiting(queue)
-        elif path == "/isostack/databases":
+        elif path in ("/isostack/databases", "/isostack/relays"):
             asked = json.loads(environ["wsgi.input"].read())
-            acts = {"keep": _databases().keep, "bring_back": _databases().bring_back, "drop": _databases().drop}
-            act: Any = acts[asked.pop("do")]
             try:
-                page = act(**asked)
-            except (DatabaseError, OSError) as error:
+                page = _act(path, asked.pop("do"))(**asked)
+            except (DatabaseError, RelayError, OSError) as error:
                 start_response("409 Conflict", [("Content-Type", "application/json")])
                 return [json.dumps({"error": str(error)}).encode()]
         else:
@@ -107,6 +106,14 @@ class Simulator:
             return []
         start_response("200 OK", [("Content-Type", "application/json")])
         return [json.dumps(page).encode()]
+
+
+def _act(path: str, name: str) -> Any:
+    """The method that an own page stands for."""
+    if path == "/isostack/relays":
+        return {"open": _relays().open, "close": _relays().close}[name]
+    databases = _databases()
+    return {"keep": databases.keep, "bring_back": databases.bring_back, "drop": databases.drop}[name]
 
 
 def _names_receive(environ: dict[str, Any]) -> bool:
@@ -214,7 +221,12 @@ def _application_of(service: Any) -> Any:
 
 @cache
 def _databases() -> Databases:
-    return Databases(Path.cwd())  # the state folder: this process was started there
+    return Databases(Path.cwd(), _relays())  # the state folder: this process was started there
+
+
+@cache
+def _relays() -> Relays:
+    return Relays()
 
 
 @cache
@@ -362,6 +374,7 @@ def main(descriptor: int) -> None:
     requests.post = _deliver_later  # type: ignore[assignment]
     _remember_what_never_changes()
     server = _Server(socket.socket(fileno=descriptor), Simulator())
+    _relays().serve(server.socket.getsockname()[1])
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)  # moto makes much that stays
     server.serve_forever(poll_interval=3600)

@@ -37,16 +37,33 @@ def up(
     name: Name = None,
     ttl: Annotated[str | None, typer.Option("--ttl", help="How long it lives, as 90m, 8h or 2d.")] = None,
     label: Annotated[str | None, typer.Option("--from", metavar="SNAPSHOT", help="Start with this snapshot's data.")] = None,
+    containers: Annotated[
+        bool | None, typer.Option("--containers/--no-containers", help="Run the services in containers; remembered.")
+    ] = None,
+    build: Annotated[
+        list[str] | None, typer.Option(metavar="[SERVICE=]FOLDER", help="Build the services' image from here, or one's.")
+    ] = None,
+    image: Annotated[
+        list[str] | None, typer.Option(metavar="[SERVICE=]NAME", help="Take this image for the services, or for one.")
+    ] = None,
+    migrate: Annotated[
+        str | None, typer.Option(metavar="COMMAND", help="Run this in a container before the services start.")
+    ] = None,
     as_json: Json = False,
     cwd: Cwd = HERE,
     debug: Debug = False,
 ) -> None:
     """Bring a private dev environment up, or to what the program says now."""
+    from isostack.playground.containers import asked
+
+    wish = asked(containers, build or [], image or [], migrate)
     with _work(cwd, as_json) as work:
         chosen = work.playgrounds.named(name)
         with work.shown(f"Bringing up playground {chosen}"):
-            record, result = work.playgrounds.up(chosen, work.sink, ttl, label)
+            record, result = work.playgrounds.up(chosen, work.sink, ttl, label, asked=wish)
         work.conclude(result, {"playground": asdict(record)})
+        for service, url in (result.outputs.get("service_urls") or {}).items() if record.containers else ():
+            work.say(f"{service}: {url}")
         work.say(f"playground {record.name} lives for another {_shown(record.remaining)}; next: isostack play run -- COMMAND")
 
 

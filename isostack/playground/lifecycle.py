@@ -20,14 +20,15 @@ from isostack.engine.project import PINNED_KEY, Project, StackConfig, load_stack
 from isostack.engine.store import STATE_FILE
 from isostack.engine.values import plain
 from isostack.errors import BadInput, OperationFailed
+from isostack.localcloud.client import DEFAULT_ACCOUNT, DEFAULT_REGION, Cloud
 from isostack.localcloud.provider import LocalCloudHost
-from isostack.playground import names, records, sweep
+from isostack.playground import containers, names, records, sweep
+from isostack.playground.containers import Asked
 from isostack.playground.records import Record, Records
 from isostack.playground.snapshots import Manifest, Snapshots
 
 if TYPE_CHECKING:
     from isostack.engine.store import Store
-    from isostack.localcloud.client import Cloud
     from isostack.localcloud.server import LocalCloud
 
 BASE = "dev"
@@ -74,10 +75,11 @@ class Playgrounds:
         lifetime: str | None = None,
         label: str | None = None,
         options: run.Options | None = None,
+        asked: Asked = Asked(),  # noqa: B008 - it never changes
     ) -> tuple[Record, Result]:
         """Make a playground, or bring it to what the program says now; with the data of a snapshot where a label says so.
 
-        One that is there keeps its expiry, unless a lifetime is given.
+        One that is there keeps its expiry, unless a lifetime is given, and its containers, unless ``asked`` says otherwise.
         """
         base = self._base()
         manifest = self.snapshots(name).get(label) if label else None
@@ -87,9 +89,10 @@ class Playgrounds:
         if lifetime or record.remaining <= timedelta():
             longest, usual = self._lifetimes(base)
             record = record.until(records.now() + (records.lifetime(lifetime, longest) if lifetime else usual))
-        record = replace(record, parameters=base.values.get(PINNED_KEY, ""))
+        record = replace(record, parameters=base.values.get(PINNED_KEY, ""), containers=self._containers(record, asked))
+        stack = self._stack(record, base, sink)
         self.records.keep(record)
-        result = run.up(self._stack(record, base, sink), options or run.Options())
+        result = run.up(stack, options or run.Options())
         self._note_places(record)
         if manifest and result.result == "succeeded":
             self._put_back(record, manifest, sink)
@@ -99,12 +102,14 @@ class Playgrounds:
         """Remove a playground: resources, state, record. Takes a snapshot first, unless told not to; what it left to come
         back from stays, and a line says so."""
         record = self.get(name)
-        stack = self._stack(record, self._base(), sink)
+        stack = self._stack(replace(record, containers=None), self._base(), sink)
         has_state = (self.project.name, stack.name) in self.store.stacks()
         kept = self.take(name, LAST, sink) if snapshot and has_state and self._is_there(stack.name) else None
         result = run.destroy(stack) if has_state else None
         if result is not None and result.result != "succeeded":
             return result, kept
+        if record.containers and self.local_cloud.status().running:
+            self.local_cloud.close_relay(record.containers.gateway)
         self.store.remove(self.project.name, stack.name)
         if not snapshot:
             self.snapshots(name).remove_all()
@@ -150,7 +155,7 @@ class Playgrounds:
         record = self.records.get(name) or self._new(name, base)
         self.records.keep(record)
         self._mend_state(names.stack_of(name), sink)
-        self._remove_what_was_lost(name, sink)
+        self._remove_what_was_lost(record, sink)
         result = run.up(self._stack(record, base, sink), run.Options(refresh=True, skip_preview=True))
         self._note_places(record)
         if result.result != "succeeded":
@@ -245,16 +250,42 @@ class Playgrounds:
         snapshot = self.store.load(self.project.name, names.stack_of(record.name)).snapshot
         self.records.add_places((cloud.account_id, cloud.region) for cloud in sweep.clouds_of(snapshot, self).values())
 
-    def _remove_what_was_lost(self, name: str, sink: Sink) -> None:
+    def _remove_what_was_lost(self, record: Record, sink: Sink) -> None:
         """Remove what bears the playground's tag but is not in its state: names may be taken, and nothing is to be doubled."""
-        orphans = sweep.orphans(self, name)
-        for line in orphans.unseen + sweep.remove(self, orphans.found, sink):
+        orphans = sweep.orphans(self, record.name)
+        stay = orphans.unseen + sweep.remove(self, orphans.found, sink)
+        if record.containers:
+            known = self.store.load(self.project.name, names.stack_of(record.name)).snapshot.resources
+            stay += containers.remove_lost(record.containers, known)
+        for line in stay:
             sink(Diagnostic("warning", line))
 
+    def _containers(self, record: Record, asked: Asked) -> containers.Containers | None:
+        others = [other.containers for other in self.records.all() if other.containers and other.name != record.name]
+        return containers.remembered(record.containers, asked, others, record.name)
+
+    def _told_of_containers(self, record: Record, base: StackConfig) -> dict[str, Any]:
+        """What the program is told of the containers, which can reach the local cloud from now on."""
+        assert record.containers is not None  # noqa: S101 - for the type checker
+        services = self._parameters(base).get("services", {})
+        declared = {service: str(said["image"]) for service, said in services.items() if "image" in said}
+        sources = containers.sources_of(record.containers, declared, containers.engine())
+        endpoint = self.local_cloud.ensure().url
+        state = self.store.load(self.project.name, names.stack_of(record.name)).snapshot
+        account, region = next(iter(sorted(self.usual_places())), (DEFAULT_ACCOUNT, DEFAULT_REGION))
+        same = state.metadata.cloud == self.local_cloud.identity()
+        given = containers.credentials(state.resources, Cloud(endpoint, region, account), same)
+        variables = {**given, "AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_EC2_METADATA_DISABLED": "true"}
+        told = containers.told(record.containers, sources, endpoint, variables)
+        self.local_cloud.open_relay(record.containers.gateway, record.containers.subnet)
+        return told
+
     def _stack(self, record: Record, base: StackConfig, sink: Sink) -> run.Stack:
-        playground = json.dumps({"name": record.name, "owner": record.owner, "expires": record.expires})
+        playground: dict[str, Any] = {"name": record.name, "owner": record.owner, "expires": record.expires}
+        if record.containers:
+            playground["containers"] = self._told_of_containers(record, base)
         name = names.stack_of(record.name)
-        config = replace(base, stack=name, values={**base.values, "isostack:playground": playground})
+        config = replace(base, stack=name, values={**base.values, "isostack:playground": json.dumps(playground)})
         return run.Stack(self.project, name, config, self.store, self.host, sink)
 
     def _state(self, stack: str) -> Any:

@@ -18,6 +18,7 @@ from typing import Any
 
 from isostack.engine.files import make_folder, write_whole
 from isostack.errors import BadInput
+from isostack.playground.containers import Containers
 
 DEFAULT_LIFETIME = timedelta(hours=8)
 LONGEST_LIFETIME = timedelta(hours=72)
@@ -31,7 +32,10 @@ def now() -> datetime:
 
 @dataclass(frozen=True)
 class Record:
-    """A playground: times in UTC, as ISO 8601 texts. ``parameters`` is the version that it was made from."""
+    """A playground: times in UTC, as ISO 8601 texts. ``parameters`` is the version that it was made from.
+
+    ``containers`` is there where its services run in some.
+    """
 
     name: str
     project: str
@@ -39,6 +43,13 @@ class Record:
     created: str
     expires: str
     parameters: str = ""
+    containers: Containers | None = None
+
+    @classmethod
+    def read(cls, document: dict[str, Any]) -> Record:
+        """A record as its file has it. Raises TypeError for another document."""
+        containers = document.get("containers")
+        return cls(**{**document, "containers": Containers(**containers) if containers else None})
 
     @property
     def remaining(self) -> timedelta:
@@ -66,7 +77,7 @@ class Records:
     def get(self, name: str) -> Record | None:
         """A playground's record; None where there is none, or one that cannot be read."""
         with suppress(OSError, ValueError, TypeError):
-            return Record(**json.loads((self.of(name) / "playground.json").read_text()))
+            return Record.read(json.loads((self.of(name) / "playground.json").read_text()))
         return None
 
     def all(self) -> list[Record]:
