@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -44,8 +45,17 @@ class Docker:
         return DockerEngine(self.host)
 
     def references(self) -> dict[str, Any]:
-        """What a case may refer to: the image, the folder, and a tag that nobody else uses."""
-        return {"image": self.image, "context": str(self.context), "tag": f"isostack-test-{uuid.uuid4().hex[:12]}:1"}
+        """What a case may refer to: the image, the folder, and a tag and addresses that nobody else uses."""
+        addresses = f"198.18.{secrets.randbelow(256)}"  # two networks of one engine cannot have the same
+        return {
+            "image": self.image,
+            "context": str(self.context),
+            "tag": f"isostack-test-{uuid.uuid4().hex[:12]}:1",
+            "subnet": f"{addresses}.0/24",
+            "gateway": f"{addresses}.1",
+            "range": f"{addresses}.128/25",
+            "other_subnet": f"{addresses.replace('198.18', '198.19')}.0/24",
+        }
 
 
 @contextmanager

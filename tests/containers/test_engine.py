@@ -158,6 +158,27 @@ def test_a_container_of_the_same_name_that_others_have_made_is_not_taken_for_our
         engine.api.remove_container(theirs)
 
 
+def test_what_a_container_said_is_read_once_it_has_ended(docker: Docker, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = docker.connect()
+    logs, wait, ended = engine.api.logs, engine.api.wait, []
+
+    def wait_and_note(*arguments: Any, **named: Any) -> Any:
+        ended.append(wait(*arguments, **named))
+        return ended[-1]
+
+    # As an engine under load does it: a log that is followed ends with the container, before its words are in it.
+    monkeypatch.setattr(engine.api, "logs", lambda *arguments, **named: logs(*arguments, **named) if ended else b"")
+    monkeypatch.setattr(engine.api, "wait", wait_and_note)
+    provider = LocalCloudProvider(engine, {})
+    inputs = {"image": docker.image, "command": ["say", "done"], "attach": True, "logs": True, "mustRun": False}
+    urn = f"urn:pulumi:test::test::{CONTAINER}::short"
+    made = provider.create(CONTAINER, provider.check(CONTAINER, urn, None, inputs).inputs)
+    try:
+        assert made.outputs["containerLogs"] == "done\n"
+    finally:
+        engine.api.remove_container(made.id)
+
+
 def test_what_a_preview_does_not_know_yet_is_no_reason_to_refuse(docker: Docker) -> None:
     provider = LocalCloudProvider(docker.connect(), {})
     inputs = {"image": UNKNOWN, "ports": [{"internal": UNKNOWN, "ip": UNKNOWN}], "networksAdvanced": UNKNOWN}

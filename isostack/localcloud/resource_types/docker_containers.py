@@ -109,15 +109,23 @@ def _attach(engine: DockerEngine, id_: str, inputs: Properties) -> dict[str, Any
     """What the engine knows of a container once it has ended, with its ``logs`` where they are asked for."""
     found = engine.inspect("container", id_) or {}
     logs: dict[str, Any] = {}
-    if inputs.get("logs"):  # followed to the end: a container with `rm` leaves none
-        logs["logs"] = engine.api.logs(id_, follow=True).decode(errors="replace")
+    if inputs.get("logs") and inputs.get("rm"):  # nothing is left to read once it has ended
+        logs["logs"] = _said(engine, id_, follow=True)
     try:
         with engine.errors():
             code = engine.api.wait(id_, timeout=None)["StatusCode"]
     except ResourceGone:  # it has removed itself
         code = 0
     ended = {**found, "State": {"Running": False, "ExitCode": code}}
+    # A log that is followed can end before what a short-lived container has said is in it.
+    if inputs.get("logs") and not inputs.get("rm"):
+        logs["logs"] = _said(engine, id_, follow=False)
     return {**(engine.inspect("container", id_) or ended), **logs}
+
+
+def _said(engine: DockerEngine, id_: str, follow: bool) -> str:
+    text: str = engine.api.logs(id_, follow=follow).decode(errors="replace")
+    return text
 
 
 def _connect(engine: DockerEngine, id_: str, inputs: Properties) -> None:

@@ -57,8 +57,12 @@ CASES = [
     Case(
         name="addresses",
         token=NETWORK,
-        inputs={"ipamConfigs": [{"subnet": "198.18.77.0/24", "gateway": "198.18.77.1", "ipRange": "198.18.77.128/25"}]},
-        replace={"ipamConfigs": [{"subnet": "198.18.78.0/24"}]},
+        inputs={
+            "ipamConfigs": [
+                {"subnet": Ref("engine", "subnet"), "gateway": Ref("engine", "gateway"), "ipRange": Ref("engine", "range")}
+            ]
+        },
+        replace={"ipamConfigs": [{"subnet": Ref("engine", "other_subnet")}]},
         expect={"internal": False, "ipv6": False},
     ),
     Case(
