@@ -90,8 +90,8 @@ class Containers(Component):
         self._refuse_strangers()
         self._images: dict[str, pulumi.Output[str]] = {}
         self.network = self._network()
-        migration = self._migration()
-        self.containers = {role: self._container(role, migration) for role in args.services}
+        self.migrated = self._migrated()
+        self.containers = {role: self._container(role) for role in args.services}
         self.urls = {role: _url(container) for role, container in self.containers.items()}
         self.register_outputs({"urls": self.urls})
 
@@ -137,13 +137,14 @@ class Containers(Component):
 
     # -- containers ------------------------------------------------------------------------------------------------------
 
-    def _migration(self) -> docker.Container | None:
-        """A container that has ended, and ended well, where there is something to migrate."""
+    def _migrated(self) -> pulumi.Output[None]:
+        """Done once the migration has ended well, if there is one."""
         if not self.args.values.migrate:
-            return None
+            return pulumi.Output.from_input(None)
         role = next(iter(self.args.services))
         migration = docker.Container(
             self.child("migration"),
+            image=self._image(role),
             command=shlex.split(self.args.values.migrate),
             attach=True,
             logs=True,
@@ -152,19 +153,19 @@ class Containers(Component):
             opts=self.options(additional_secret_outputs=["containerLogs"]),
             **self._confined(role, "migration"),
         )
-        pulumi.Output.all(migration.exit_code, migration.name).apply(lambda ended: _must_have_ended_well(*ended))
-        return migration
+        return pulumi.Output.all(migration.exit_code, migration.name).apply(lambda ended: _must_have_ended_well(*ended))
 
-    def _container(self, role: str, migration: docker.Container | None) -> docker.Container:
+    def _container(self, role: str) -> docker.Container:
         service = self.args.services[role]
         return docker.Container(
             self.child(role),
+            image=pulumi.Output.all(self._image(role), self.migrated)[0],
             ports=[docker.ContainerPortArgs(internal=service.port, ip=LOOPBACK)],
             healthcheck=_CHECK,
             wait=True,
             wait_timeout=_HEALTHY_SECONDS,
             labels=self._labels(),
-            opts=self.options(depends_on=[migration] if migration else None),
+            opts=self.options(),
             **self._confined(role, role),
         )
 
@@ -176,7 +177,6 @@ class Containers(Component):
             opts=self.options(),
         )
         return {
-            "image": self._image(role),
             "envs": self._environment(role),
             "user": USER,
             "init": True,

@@ -83,8 +83,11 @@ class Relays:
 
     def _end(self, address: str, port: int) -> None:
         server = self._servers.pop((address, port), None)
-        if server is not None and self._loop is not None:
-            self._loop.call_soon_threadsafe(server.close)
+        if server is not None:
+            self._run(self._stop(server))
+
+    async def _stop(self, server: asyncio.Server) -> None:
+        server.close()
 
     async def _start(self, address: str, port: int) -> asyncio.Server:
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

@@ -162,6 +162,35 @@ def credentials(resources: Iterable[ResourceState], cloud: Cloud, same: bool) ->
     return {name: value for name, value in given if value}
 
 
+def _migrations(there: DockerEngine, known: Containers) -> list[dict[str, Any]]:
+    """The containers that migrate, as the engine knows them; the component gives no other this label."""
+    with there.errors():
+        found = there.api.containers(all=True, filters={"label": [f"{LABEL}={known.mark}", "isostack.database"]})
+        return [there.inspect("container", item["Id"]) or {} for item in found]
+
+
+def drop_failed(known: Containers) -> bool:
+    """Remove a migration that has failed, so that it is made, and run, anew; whether there was one. A refresh is needed then."""
+    there = engine()
+    failed = [item["Id"] for item in _migrations(there, known) if item and item["State"]["ExitCode"]]
+    for id_ in failed:
+        with there.errors():
+            there.api.remove_container(id_, v=True, force=True)
+    return bool(failed)
+
+
+def migrate_again(known: Containers) -> None:
+    """Run the migration on data that was put back, which may be older than the services. Raises OperationFailed."""
+    there = engine()
+    for item in _migrations(there, known):
+        with there.errors():
+            there.api.start(item["Id"])
+            code = there.api.wait(item["Id"], timeout=None)["StatusCode"]
+        if code:
+            name = item["Name"].lstrip("/")
+            raise OperationFailed(f"the data is back; its migration ended with exit code {code}: docker logs {name} shows why")
+
+
 def remove_lost(known: Containers, resources: Iterable[ResourceState]) -> Iterator[str]:
     """Remove what bears the playground's mark and is in no state: its name and its network's addresses are needed. Gives a line
     for each thing that stays."""

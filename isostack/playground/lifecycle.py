@@ -92,10 +92,14 @@ class Playgrounds:
         record = replace(record, parameters=base.values.get(PINNED_KEY, ""), containers=self._containers(record, asked))
         stack = self._stack(record, base, sink)
         self.records.keep(record)
-        result = run.up(stack, options or run.Options())
+        options = options or run.Options()
+        if record.containers and containers.drop_failed(record.containers):
+            options = replace(options, refresh=True)
+        result = run.up(stack, options)
         self._note_places(record)
         if manifest and result.result == "succeeded":
             self._put_back(record, manifest, sink)
+            self._migrate_again(record, sink)
         return record, result
 
     def down(self, name: str, sink: Sink, snapshot: bool = True) -> tuple[Result | None, Manifest | None]:
@@ -143,6 +147,7 @@ class Playgrounds:
         record, result = self.up(name, sink, options=run.Options(skip_preview=True))
         if result.result == "succeeded":
             self._put_back(record, manifest, sink)
+            self._migrate_again(record, sink)
         return manifest, result
 
     def reset(self, name: str, sink: Sink) -> tuple[Manifest | None, Result]:
@@ -156,6 +161,8 @@ class Playgrounds:
         self.records.keep(record)
         self._mend_state(names.stack_of(name), sink)
         self._remove_what_was_lost(record, sink)
+        if record.containers:
+            containers.drop_failed(record.containers)
         result = run.up(self._stack(record, base, sink), run.Options(refresh=True, skip_preview=True))
         self._note_places(record)
         if result.result != "succeeded":
@@ -168,6 +175,7 @@ class Playgrounds:
                 problem = str(error)
                 sink(Diagnostic("warning", problem))
                 continue
+            self._migrate_again(record, sink)
             return manifest, result
         if problem:
             raise OperationFailed(f"playground {name} is up, but no snapshot could be put back: {problem}")
@@ -303,6 +311,11 @@ class Playgrounds:
         loaded = self._state(names.stack_of(record.name))
         snapshots = self.snapshots(record.name)
         snapshots.put_back(manifest, loaded.snapshot, self.store.keyring, lambda what: sink(Phase(f"putting back {what}")))
+
+    def _migrate_again(self, record: Record, sink: Sink) -> None:
+        if record.containers and record.containers.migrate:
+            sink(Phase("migrating what was put back"))
+            containers.migrate_again(record.containers)
 
     def _mend_state(self, stack: str, sink: Sink) -> None:
         """Put a state that cannot be read aside, and go on from the one before it, or from none."""

@@ -34,6 +34,18 @@ func main() {
 		}
 		text, _ := io.ReadAll(connection)
 		fmt.Print(string(text))
+	case "cloud": // a path: prints what the local cloud answers
+		address := strings.TrimPrefix(os.Getenv("AWS_ENDPOINT_URL"), "http://")
+		connection, err := net.Dial("tcp", address)
+		if err != nil {
+			os.Exit(1)
+		}
+		fmt.Fprintf(connection, "GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n", os.Args[2], address)
+		text, _ := io.ReadAll(connection)
+		fmt.Print(string(text))
+		if !strings.Contains(string(text), " 200 OK") {
+			os.Exit(1)
+		}
 	case "show": // a file
 		text, err := os.ReadFile(os.Args[2])
 		if err != nil {

@@ -25,6 +25,7 @@ import pytest
 
 from isostack.localcloud.client import Cloud
 from isostack.localcloud.database_server import available
+from tests.command_line import CommandLine
 from tests.containers.engine import Docker
 
 SHOP = Path(__file__).parents[2] / "examples" / "shop"
@@ -227,3 +228,41 @@ def answer_of(engine: Any, container: str, port: str) -> tuple[int, Any]:
         assert engine.api.inspect_container(container)["State"]["Running"], engine.api.logs(container).decode()
         time.sleep(0.05)
     raise AssertionError("the shop did not begin to answer")
+
+
+# -- in a playground ------------------------------------------------------------------------------------------------------
+
+
+def test_a_playgrounds_services_run_in_containers_with_what_they_find_on_ecs(images: Images, tmp_path: Path) -> None:
+    isostack = CommandLine(tmp_path / "home", {"DOCKER_HOST": images.docker.host})
+    engine = images.docker.connect()
+
+    def play(command: str, *arguments: str) -> Any:
+        ran = isostack("play", command, *arguments, "--json", cwd=SHOP.parents[1])
+        assert ran.code == 0, ran.out + ran.err
+        return ran.json
+
+    try:
+        made = play("up", "boxed", "--image", images.shop, "--migrate", "python -m alembic upgrade head")
+        urls = made["outputs"]["service_urls"]
+        assert set(urls) == {"backend-blue", "backend-green"}
+        for url in urls.values():
+            status, parts = health(url.rpartition(":")[2])
+            assert (status, parts["database"], parts["bucket"], parts["queue"]) == (200, "ok", "ok", "ok")
+        found = [engine.inspect("container", item["Id"]) or {} for item in engine.api.containers()]
+        (blue,) = [item for item in found if item["Name"].startswith("/shop-boxed-backend-blue-")]
+        inside = {line.partition("=")[0] for line in blue["Config"]["Env"]}
+        assert {
+            "DATABASE_URL",
+            "CACHE_URL",
+            "ASSET_BUCKET",
+            "JOB_QUEUE_URL",
+            "PORT",
+            "RELEASE",
+            "LOG_LEVEL",
+            "AWS_REGION",
+        } <= inside
+    finally:
+        play("down", "boxed", "--no-snapshot")
+        isostack("cloud", "stop", cwd=SHOP.parents[1])
+    assert [item["Names"] for item in engine.api.containers(all=True) if "/shop-boxed" in item["Names"][0]] == []
