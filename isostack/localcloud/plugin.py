@@ -204,12 +204,12 @@ def main() -> None:
 
     description = (__doc__ or "").partition("\n")[0]
     parser = argparse.ArgumentParser(prog="python -m isostack.localcloud.plugin", description=description)
-    parser.add_argument("package", metavar="PACKAGE", help="aws or random")
+    parser.add_argument("package", metavar="PACKAGE", help="aws, docker or random")
     parser.add_argument("--home", metavar="DIR", type=Path, required=True, help="the local cloud's state folder")
     arguments = parser.parse_args()
     host = LocalCloudHost(LocalCloud(arguments.home))
     if not host.serves_package(arguments.package):
-        parser.error(f"package {arguments.package!r} is not served; aws and random are")
+        parser.error(f"package {arguments.package!r} is not served; aws, docker and random are")
     server, port = serve(arguments.package, host)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop(grace=None))

@@ -18,6 +18,7 @@ from typing import Any
 
 HOST = "127.0.0.1"
 _IP_FREEBIND = 15  # of Linux: an address may be bound before its network exists; Python has no name for it
+_WIDEST = 16
 _CHUNK = 64 * 1024
 _OPEN_SECONDS = 10
 
@@ -39,7 +40,7 @@ class Relays:
     def open(self, address: str, subnet: str) -> dict[str, Any]:
         """Let what is in the subnet reach every port there is, and every one to come. Raises RelayError."""
         network = ipaddress.IPv4Network(subnet)
-        if not network.is_private or ipaddress.IPv4Address(address) not in network:
+        if network.prefixlen < _WIDEST or not network.is_private or ipaddress.IPv4Address(address) not in network:
             raise RelayError(f"{address} in {subnet} is no private network's gateway")
         with self._lock:
             self._networks[address] = network

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -209,3 +212,55 @@ def test_where_no_engine_answers_one_line_says_so_and_nothing_is_changed(tmp_pat
     )
     assert isostack("play", "list", "--json", cwd=root).json["playgrounds"] == []
     assert not isostack("cloud", "status", "--json", cwd=root).json["running"]
+
+
+# -- through the official engine ------------------------------------------------------------------------------------------
+
+ALONE = """
+import pulumi
+from components.containers import Containers, ContainersArgs, ContainerService
+from stacks.program import containers
+
+web = ContainerService(image="127.0.0.1:1/web:1", port=8080, memory_mb=64, environment={"GREETING": "good evening"})
+values = containers(pulumi.Config("isostack").require_object("playground")["containers"])
+made = Containers("ida", ContainersArgs(values=values, services={"web": web}, database_id="one"))
+pulumi.export("url", made.urls["web"])
+"""
+
+
+@pytest.mark.skipif(not shutil.which("pulumi"), reason="pulumi is not on the path: the component is not tried on the CLI")
+def test_the_official_cli_runs_the_same_component(yard: Yard, tmp_path: Path) -> None:
+    project(tmp_path / "project", ALONE, name="alone")
+    (tmp_path / "backend").mkdir()
+    free = yard.docker.references()
+    addresses = {"subnet": free["subnet"], "gateway": free["gateway"]}
+    told = {"sources": {"*": {"build": str(yard.app)}}, "migrate": "say done", "mark": "ida-cli", **addresses}
+    environment = yard.isostack.env(
+        {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PULUMI_BACKEND_URL": f"file://{tmp_path / 'backend'}",
+            "PULUMI_HOME": str(tmp_path / "home"),
+            "PULUMI_PYTHON_CMD": sys.executable,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+        }
+    )
+
+    def pulumi(*arguments: str) -> str:
+        command = ["pulumi", *arguments, "--non-interactive", "--color", "never"]
+        done = subprocess.run(  # noqa: S603 - the official CLI
+            command, cwd=tmp_path / "project", env=environment, capture_output=True, text=True, timeout=200, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    plugin = [sys.executable, "-m", "isostack.localcloud.plugin", "docker", "--home", str(yard.isostack.home)]
+    with subprocess.Popen(plugin, stdout=subprocess.PIPE, text=True, env=environment) as serving:  # noqa: S603 - a module of ours
+        assert serving.stdout is not None
+        environment["PULUMI_DEBUG_PROVIDERS"] = f"docker:{int(serving.stdout.readline())}"
+        pulumi("stack", "init", "dev")
+        pulumi("config", "set", "isostack:playground", json.dumps({"containers": told}))
+        pulumi("up", "--yes", "--skip-preview")
+        assert answer(json.loads(pulumi("stack", "output", "--json"))["url"]) == "good evening"
+        pulumi("destroy", "--yes", "--skip-preview")
+        serving.terminate()
+    assert yard.things("ida-cli") == {"containers": [], "networks": [], "volumes": []}

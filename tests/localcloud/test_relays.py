@@ -64,7 +64,7 @@ def test_only_what_comes_from_the_network_gets_through_and_only_while_it_may(por
 
 
 @pytest.mark.parametrize(
-    ("address", "subnet"), [("0.0.0.0", "0.0.0.0/0"), ("8.8.8.8", "8.8.8.0/24"), ("10.1.0.1", "10.2.0.0/24")]
+    ("address", "subnet"), [("10.1.0.1", "0.0.0.0/0"), ("8.8.8.8", "8.8.8.0/24"), ("10.1.0.1", "10.2.0.0/24")]
 )
 def test_none_is_opened_to_the_public_or_to_another_network(address: str, subnet: str) -> None:
     with pytest.raises(RelayError, match="is no private network's gateway"):
