@@ -20,6 +20,7 @@ import typer
 
 from isostack.errors import BadInput, IsostackError, Refused
 from isostack.parameters_cli import parameters_app
+from isostack.playground.account_commands import account_app
 from isostack.playground.commands import play_app
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ cloud_app = typer.Typer(help="The local cloud: a simulated AWS on a loopback add
 app.add_typer(cloud_app, name="cloud")
 app.add_typer(parameters_app, name="parameters")
 app.add_typer(play_app, name="play")
+play_app.add_typer(account_app, name="account")
 
 Env = Annotated[str, typer.Argument(metavar="ENV", help="The environment: the name of a stack.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]

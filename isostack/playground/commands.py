@@ -57,7 +57,7 @@ def up(
     from isostack.playground.containers import asked
 
     wish = asked(containers, build or [], image or [], migrate)
-    with _work(cwd, as_json) as work:
+    with working(cwd, as_json) as work:
         chosen = work.playgrounds.named(name)
         with work.shown(f"Bringing up playground {chosen}"):
             record, result = work.playgrounds.up(chosen, work.sink, ttl, label, asked=wish)
@@ -76,7 +76,7 @@ def down(
     debug: Debug = False,
 ) -> None:
     """Remove a playground, after a snapshot of its data. Nobody is asked."""
-    with _work(cwd, as_json) as work:
+    with working(cwd, as_json) as work:
         chosen = work.playgrounds.named(name)
         with work.shown(f"Taking down playground {chosen}"):
             result, kept = work.playgrounds.down(chosen, work.sink, not no_snapshot)
@@ -96,7 +96,7 @@ def run(
     if as_json:
         raise BadInput("play run: the output is the program's; isostack play env --json prints the variables")
     name, command = _before_and_after(context.args)
-    with _work(cwd, False) as work:
+    with working(cwd, False) as work:
         variables = work.playgrounds.environment(work.playgrounds.named(name))
     _replace_this_process(command, variables)
 
@@ -112,7 +112,7 @@ def env(
     """Print what services find in their environment, secrets included."""
     if form not in ("shell", "dotenv"):
         raise BadInput(f"--format {form}: there are shell and dotenv")
-    with _work(cwd, as_json) as work:
+    with working(cwd, as_json) as work:
         variables = work.playgrounds.environment(work.playgrounds.named(name))
         if as_json:
             _print(json.dumps(variables, indent=2))
@@ -132,7 +132,7 @@ def snapshot(
     """Keep all data of a playground: databases, files, messages, values, items."""
     from isostack.playground.snapshots import size_shown
 
-    with _work(cwd, as_json) as work:
+    with working(cwd, as_json) as work:
         chosen = work.playgrounds.named(name)
         with work.shown(f"Taking snapshot {label} of playground {chosen}"):
             manifest = work.playgrounds.take(chosen, label, work.sink)
@@ -149,7 +149,7 @@ def restore(
     debug: Debug = False,
 ) -> None:
     """Bring a playground and its data back to a snapshot."""
-    with _work(cwd, as_json) as work:
+    with working(cwd, as_json) as work:
         chosen = work.playgrounds.named(name)
         with work.shown(f"Restoring playground {chosen}"):
             manifest, result = work.playgrounds.restore(chosen, label, work.sink)
@@ -160,7 +160,7 @@ def restore(
 @play_app.command()
 def reset(name: Name = None, as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None:
     """Bring a broken playground back to its last snapshot, whatever state it is in."""
-    with _work(cwd, as_json) as work:
+    with working(cwd, as_json) as work:
         chosen = work.playgrounds.named(name)
         with work.shown(f"Resetting playground {chosen}"):
             manifest, result = work.playgrounds.reset(chosen, work.sink)
@@ -178,7 +178,7 @@ def extend(
     debug: Debug = False,
 ) -> None:
     """Let a playground live longer."""
-    with _work(cwd, as_json) as work:
+    with working(cwd, as_json) as work:
         chosen = work.playgrounds.named(name)
         with work.shown(f"Extending playground {chosen}"):
             record, result = work.playgrounds.extend(chosen, lifetime, work.sink)
@@ -196,7 +196,7 @@ def sweep(
     """Remove what has expired, and on confirmation what bears a playground's tag but no state knows."""
     from isostack.playground import sweep as sweeping
 
-    with _work(cwd, as_json) as work, sweeping.only_one(work.playgrounds.records.folder):
+    with working(cwd, as_json) as work, sweeping.only_one(work.playgrounds.records.folder):
         with work.shown("Sweeping playgrounds"):
             swept = sweeping.end_expired(work.playgrounds, work.sink)
             sweeping.drop_drafts(work.playgrounds)
@@ -240,7 +240,7 @@ def list_playgrounds(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = Fals
     """Show every playground: owner, age, expiry, resources, snapshots."""
     from isostack.playground.snapshots import size_shown
 
-    with _work(cwd, as_json) as work:
+    with working(cwd, as_json) as work:
         rows = work.playgrounds.overview()
         if as_json:
             work.document({"project": work.playgrounds.project.name, "playgrounds": rows})
@@ -270,7 +270,7 @@ def list_playgrounds(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = Fals
 # -- what the commands stand on -----------------------------------------------------------------------------------------
 
 
-class _Work:
+class Work:
     """One command's playgrounds, display and document."""
 
     def __init__(self, playgrounds: Playgrounds, console: Console, as_json: bool) -> None:
@@ -282,6 +282,12 @@ class _Work:
     def sink(self, event: Event) -> None:
         if self._display:
             self._display(event)
+
+    def phase(self, what: str) -> None:
+        """Show what is being done."""
+        from isostack.engine.events import Phase
+
+        self.sink(Phase(what))
 
     @contextmanager
     def shown(self, title: str) -> Iterator[None]:
@@ -327,7 +333,7 @@ class _Work:
 
 
 @contextmanager
-def _work(cwd: Path, as_json: bool) -> Iterator[_Work]:
+def working(cwd: Path, as_json: bool) -> Iterator[Work]:
     from rich.console import Console
 
     from isostack.engine.project import load_project
@@ -342,7 +348,7 @@ def _work(cwd: Path, as_json: bool) -> Iterator[_Work]:
     home = Path(chosen).expanduser().resolve() if chosen else project.root / ".isostack"
     playgrounds = Playgrounds(project, Store(home), LocalCloud(home))
     console = Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
-    yield _Work(playgrounds, console, as_json)
+    yield Work(playgrounds, console, as_json)
     warnings(playgrounds.records.all(), lambda line: print(f"warning: {line}", file=sys.stderr))  # noqa: T201 - a message
 
 

@@ -12,16 +12,11 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from isostack.engine.state import ResourceState, Snapshot
 from isostack.engine.values import plain
 from isostack.errors import OperationFailed
-
-if TYPE_CHECKING:
-    from isostack.localcloud.client import Cloud
-    from isostack.localcloud.provider import LocalCloudHost
-    from isostack.localcloud.server import LocalCloud
 
 
 class Sealer(Protocol):
@@ -29,6 +24,28 @@ class Sealer(Protocol):
 
     def encrypt_value(self, value: Any) -> dict[str, str]: ...
     def decrypt_value(self, sealed: Mapping[str, Any]) -> Any: ...
+
+
+class Cloud(Protocol):
+    """An account in a region."""
+
+    def client(self, service: str) -> Any: ...
+
+
+class Clouds(Protocol):
+    """The accounts that providers lead to: ``configure(package, inputs).cloud`` is a :class:`Cloud`."""
+
+    def configure(self, package: str, config: dict[str, Any]) -> Any: ...
+
+
+class Keeper(Protocol):
+    """What keeps databases and tells messages, which no call of AWS gives as data: see :class:`LocalCloud`."""
+
+    def keep_database(self, arn: str, copy: str) -> tuple[str, int]: ...
+    def bring_database_back(self, arn: str, copy: str, digest: str) -> None: ...
+    def drop_database_copy(self, copy: str) -> None: ...
+    def messages(self, queue_arn: str) -> list[dict[str, Any]]: ...
+    def drop_messages(self, queue_arn: str) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -46,7 +63,7 @@ class Context:
 
     folder: Path
     copy: str
-    local_cloud: LocalCloud
+    local_cloud: Keeper
     sealer: Sealer
 
 
@@ -59,7 +76,7 @@ class Kind:
     load: Callable[[Store, Context, dict[str, Any]], None]
 
 
-def stores(snapshot: Snapshot, host: LocalCloudHost) -> Iterator[tuple[Kind, Store]]:
+def stores(snapshot: Snapshot, host: Clouds) -> Iterator[tuple[Kind, Store]]:
     """Everything in a stack that holds data, in the state's order."""
     providers = {f"{r.urn}::{r.id}": r for r in snapshot.resources if r.type == "pulumi:providers:aws"}
     clouds: dict[str, Cloud] = {}

@@ -27,8 +27,6 @@ from isostack.playground.records import now
 if TYPE_CHECKING:
     from isostack.engine.secrets import Keyring
     from isostack.engine.state import Snapshot as State
-    from isostack.localcloud.provider import LocalCloudHost
-    from isostack.localcloud.server import LocalCloud
 
 MANIFEST = "manifest.json"
 
@@ -54,7 +52,7 @@ class Manifest:
 class Snapshots:
     """The snapshots of one playground, in a folder of their own."""
 
-    def __init__(self, folder: Path, playground: str, host: LocalCloudHost, local_cloud: LocalCloud) -> None:
+    def __init__(self, folder: Path, playground: str, host: data.Clouds, local_cloud: data.Keeper) -> None:
         self.folder = folder
         self._playground = playground
         self._host = host
@@ -96,7 +94,7 @@ class Snapshots:
             make_folder(draft)
             for kind, store in data.stores(state, self._host):
                 progress(f"{kind.word} {store.resource.urn.rpartition('::')[2]}")
-                with _told(f"{kind.word} {store.resource.id}"):
+                with told(f"{kind.word} {store.resource.id}"):
                     stores[store.resource.urn] = {"kind": kind.word, **kind.save(store, context)}
             write_whole(draft / "state.json", exported.encode())
             manifest = self._manifest(label, state, draft, stores, sealer)
@@ -133,7 +131,7 @@ class Snapshots:
                 continue
             progress(f"{kind.word} {store.resource.urn.rpartition('::')[2]}")
             try:
-                with _told(f"{kind.word} {store.resource.id}"):
+                with told(f"{kind.word} {store.resource.id}"):
                     kind.load(store, context, facts)
             except OperationFailed as error:
                 raise OperationFailed(f"snapshot {manifest.label}: {error}{self._others(manifest)}") from error
@@ -199,7 +197,7 @@ class Snapshots:
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def told(what: str) -> Iterator[None]:
     """Turn what the cloud refuses, or its silence, into an OperationFailed that says of what."""
     from botocore.exceptions import BotoCoreError, ClientError
 

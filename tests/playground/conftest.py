@@ -116,7 +116,9 @@ class Yard:
         return Cloud(self.local_cloud.ensure().url, "eu-west-1", self.account).client(service)
 
     def sql(self, name: str, statement: str) -> str:
-        url = self.playgrounds.environment(name)["DATABASE_URL"]
+        return self.query(self.playgrounds.environment(name)["DATABASE_URL"], statement)
+
+    def query(self, url: str, statement: str) -> str:
         done = subprocess.run(  # noqa: S603 - the package's own psql
             [self.psql, "-X", "-A", "-t", "-q", url, "-c", statement],
             env={"PATH": os.environ["PATH"]},
