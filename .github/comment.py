@@ -183,11 +183,13 @@ def _inactive(line: str) -> str:
     """A line outside of fences. Inside of ``<code>`` GitHub looks for no mentions, but Markdown goes on there."""
     done = []
     for part in _KEPT.split(line):
-        if part.startswith("<code>"):
+        if not _KEPT.fullmatch(part):
+            done.append(_PLAIN.sub(_apart, part))
+        elif part.startswith("<code>"):
             inside = part.removeprefix("<code>").removesuffix("</code>")
             done.append(f"<code>{_IN_CODE.sub(lambda found: ''.join(map(_numbered, found[0])), inside)}</code>")
         else:
-            done.append(part if _KEPT.fullmatch(part) else _PLAIN.sub(_apart, part))
+            done.append(part)
     return "".join(done)
 
 
