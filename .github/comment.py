@@ -1,7 +1,7 @@
 """Posts what a run of ``preview`` or ``playground`` wrote for its pull request, as one comment that is edited in place.
 
-Runs with a token that may write comments, and so trusts nothing that the run left: the run executed the pull request's code. Of its
-artefact two small members are read, in memory; the request's number counts only where that request's head is the commit
+Runs with a token that may write comments, and so trusts nothing that the run left: the run executed the pull request's code. Of
+its artefact two small members are read, in memory; the request's number counts only where that request's head is the commit
 of the run; and of the text, only what isostack itself writes is left to work as Markdown (:func:`defused`).
 
 The comment has a section for each kind of run, and a run replaces its own. Needs Python alone: no package, no other file.
@@ -72,10 +72,10 @@ class GitHub:
         opener = urllib.request.build_opener(_NoRedirect)
         try:
             opener.open(self._request("GET", path), timeout=30).close()
-        except urllib.error.HTTPError as answer:
-            if answer.code not in (301, 302, 303, 307, 308):
+        except urllib.error.HTTPError as redirect:
+            if redirect.code not in (301, 302, 303, 307, 308):
                 raise
-            target = urllib.parse.urljoin(self.api, answer.headers["Location"])
+            target = urllib.parse.urljoin(self.api, redirect.headers["Location"])
         else:
             raise Declined("the artefact's archive has no address")
         if urllib.parse.urlsplit(target).scheme != urllib.parse.urlsplit(self.api).scheme:
@@ -237,7 +237,8 @@ def post(github: GitHub, number: int, name: str, section: str, pause: Pause = ti
     Two workflows may write at once, and GitHub knows no condition for that: so look whether it has stayed.
     """
     for _ in range(4):
-        first, *others = existing(github, number) or [None]
+        found = existing(github, number)
+        first, others = found[0] if found else None, found[1:]
         parts = {**(sections(first["body"]) if first else {}), name: section}
         for other in others:
             parts = {**sections(other["body"]), **parts}

@@ -267,7 +267,8 @@ class _Active(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._code += tag == "code"
-        self.found += [tag] if tag in ("a", "img") or attrs not in ([], [("class", "language-diff")], [("class", "language-text")]) else []
+        plain = attrs in ([], [("class", "language-diff")], [("class", "language-text")])
+        self.found += [tag] if tag in ("a", "img") or not plain else []
 
     def handle_endtag(self, tag: str) -> None:
         self._code -= tag == "code"
@@ -276,10 +277,31 @@ class _Active(HTMLParser):
         self.found += ["mention"] if "@a" in data and not self._code else []
 
 
-LINES = ["", "\u00a0", "```", "````", " ```", "``` ", "    ```", "```diff", "~~~", "<details>", "<summary><code>a</code></summary>", "<!--", "<pre>",
-         "@a", "[x](//e)", "&#64;a", "&commat;a", "<code>a</code> @a <code>b</code>", "`<code>` @a `</code>`", "<code>@a", "- a", "> ```", "| a |"]  # fmt: skip
-PIECES = ["`", "```", " ", "<code>", "</code>", "<sub>", "<!--", "-->", "<", "@a", "[x](//e)", "![x](//e)", "[x]: //e", "<b@a.example>",
-          "&commat;a", "&lt;a href=x>", "\\", "\t", "\r", "\n", "<a href=x>"]  # fmt: skip
+LINES = [
+    *(
+        "",
+        "\u00a0",
+        "```",
+        "````",
+        " ```",
+        "``` ",
+        "    ```",
+        "```diff",
+        "~~~",
+        "- a",
+        "> ```",
+        "| a |",
+        "<!--",
+        "<pre>",
+        "<details>",
+    ),
+    *("<summary><code>a</code></summary>", "<code>a</code> @a <code>b</code>", "`<code>` @a `</code>`", "<code>@a"),
+    *("@a", "[x](//e)", "&#64;a", "&commat;a"),
+]
+PIECES = [
+    *("`", "```", " ", "\\", "\t", "\r", "\n", "<", "<code>", "</code>", "<sub>", "<!--", "-->", "<a href=x>", "&lt;a href=x>"),
+    *("@a", "&commat;a", "<b@a.example>", "[x](//e)", "![x](//e)", "[x]: //e"),
+]
 
 
 @settings(max_examples=600)
