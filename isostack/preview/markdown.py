@@ -25,8 +25,8 @@ from isostack.preview.text import (
     shown_properties,
 )
 
-LIMIT = 65_536
-"""What GitHub takes; bytes are counted here, of which there are at least as many as characters."""
+LIMIT = 64_000
+"""Bytes, of which there are at least as many as characters. GitHub takes 65,536 of these; ``.github/comment.py`` adds some."""
 MARK = "<!-- isostack preview -->"
 """By this the comment of an earlier push is found, to be edited in place."""
 SIGNS = {"create": "+", "import": "+", "update": "!", "replace": "-", "delete": "-", "forget": "-", "unsure": "#"}
