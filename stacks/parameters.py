@@ -34,6 +34,7 @@ __all__ = [
     "ParameterSet",
     "Table",
     "Versions",
+    "budget",
     "diff",
     "digest",
     "explain",
@@ -152,6 +153,11 @@ def load(version: str, folder: Path = FOLDER) -> ParameterSet:
     ]
     refuse([*problems, *wrong, *between])
     return ParameterSet(version, document, tables, environments)
+
+
+def budget(parameters: ParameterSet, environment: str) -> Mapping[str, int]:
+    """What an environment may cost a month, in dollars: ``warn`` and ``refuse``, each where it has one."""
+    return parameters.of(environment).budget
 
 
 def gates(parameters: ParameterSet, environment: str) -> Gates:

@@ -230,6 +230,7 @@ class Playgrounds:
                     "expired": record.remaining <= timedelta(),
                     "parameters": record.parameters,
                     "resources": self._count(names.stack_of(record.name)),
+                    "monthly": self._monthly(names.stack_of(record.name)),
                     "snapshots": [manifest.label for manifest in kept],
                     "snapshot_bytes": sum(manifest.bytes for manifest in kept),
                 }
@@ -388,6 +389,15 @@ class Playgrounds:
         except BadInput:
             return 0
         return sum(1 for resource in resources if resource.custom and not resource.type.startswith("pulumi:"))
+
+    def _monthly(self, stack: str) -> float | None:
+        """What it would cost a month if left on, in dollars as estimated; None where its state cannot be read."""
+        from isostack.cost import estimate
+
+        try:
+            return estimate.of(self._state(stack).snapshot).monthly
+        except BadInput:
+            return None
 
 
 def warnings(all_records: list[Record], show: Callable[[str], None]) -> None:

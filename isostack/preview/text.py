@@ -66,6 +66,7 @@ def notes(environment: Environment) -> Iterator[tuple[str, list[str]]]:
             f"{p.path}: {values(p.before, p.after)} ({p.origin})" for p in environment.parameters
         ],
         "a month's cost, estimated": [cost] if (cost := cost_of(environment)) else [],
+        "not in the estimate": list(environment.unpriced),
         "not known without a cloud": list(environment.unseen),
         "warnings": list(environment.warnings),
     }
