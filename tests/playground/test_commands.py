@@ -61,7 +61,7 @@ def test_list_shows_whose_it_is_until_when_and_what_it_holds(ana: Play) -> None:
     assert ana("snapshot", "good").code == 0
     header, *rows = ana("list").out.splitlines()
     row = next(row for row in rows if row.startswith("ana "))
-    assert header.split() == ["playground", "owner", "age", "expires", "in", "resources", "snapshots", "size"]
+    assert header.split() == ["playground", "owner", "age", "expires", "in", "resources", "a", "month", "snapshots", "size"]
     assert "good" in row
     document = ana("list", "--json").json
     assert document["project"] == "small"
