@@ -107,9 +107,9 @@ class Gates(Protocol):
 class ParametersModule(Protocol):
     """What a project's ``parameters.py`` offers. Errors for people carry ``exit_code``: 2 for bad input, 3 for refusals.
 
-    It may have three more: ``RESTRICTED`` (the environments that only some may run) and ``gates(set, environment)``, which gives
-    :class:`Gates`; a project without them leaves every environment to everybody. And ``budget(set, environment)``, dollars a month
-    beyond which to ``warn`` and to ``refuse``.
+    It may have three more: ``RESTRICTED`` (the environments that only some may run) and ``gates(set, environment)``, which
+    gives :class:`Gates`; a project without them leaves every environment to everybody. And ``budget(set, environment)``,
+    dollars a month beyond which to ``warn`` and to ``refuse``.
     """
 
     ENVIRONMENTS: Sequence[str]

@@ -1,7 +1,7 @@
 """What the resources of a state, or of an intent, cost a month. Pure: the price table, and nothing else, from outside.
 
-An estimate is on-demand prices for having the resources all month. What only use can tell (requests, traffic, stored data) is left
-out and named; so is a size or a type that the table has no price for, as *unpriced*: then the figure is a lower bound.
+An estimate is on-demand prices for having the resources all month. What only use can tell (requests, traffic, stored data) is
+left out and named; so is a size or a type that the table has no price for, as *unpriced*: then the figure is a lower bound.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from isostack.cost.prices import prices
 from isostack.engine.urn import ROOT_STACK_TYPE, name_of, type_of
 from isostack.engine.values import UNKNOWN, plain
 
@@ -85,6 +84,8 @@ class Estimate:
 
 def of(snapshot: Snapshot) -> Estimate:
     """What a snapshot's resources cost. What is only read, and old copies that go, are not counted."""
+    from isostack.cost.prices import prices  # and pydantic, which a command that estimates nothing does without
+
     table, links = prices(), {resource.urn: resource for resource in snapshot.resources if not resource.delete}
     costs: list[Cost] = []
     unpriced: set[str] = set()

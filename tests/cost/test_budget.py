@@ -88,7 +88,12 @@ class Own:
         self.run = CommandLine(folder / "home")
 
     def say(self, environment: str, keys: int) -> None:
-        lines = (f"isostack:environment: {environment}", "isostack:parameters: 1.0.0", f"own:keys: {keys}", "aws:region: eu-west-1")
+        lines = (
+            f"isostack:environment: {environment}",
+            "isostack:parameters: 1.0.0",
+            f"own:keys: {keys}",
+            "aws:region: eu-west-1",
+        )
         (self.root / f"Pulumi.{environment}.yaml").write_text("config:\n" + "".join(f"  {line}\n" for line in lines))
 
     def __call__(self, *arguments: str) -> Ran:

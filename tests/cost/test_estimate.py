@@ -39,7 +39,11 @@ def estimated(type_: str, *others: ResourceState, **inputs: Any) -> Estimate:
         ("aws:kms/key:Key", {}, 1),
         ("aws:secretsmanager/secret:Secret", {}, 0.4),
         ("aws:cloudwatch/metricAlarm:MetricAlarm", {"period": 60}, 0.1),
-        ("aws:cloudwatch/metricAlarm:MetricAlarm", {"metricQueries": [{"metric": {"a": 1}}, {"expression": "m"}, {"metric": {"b": 1}}]}, 0.2),
+        (
+            "aws:cloudwatch/metricAlarm:MetricAlarm",
+            {"metricQueries": [{"metric": {"a": 1}}, {"expression": "m"}, {"metric": {"b": 1}}]},
+            0.2,
+        ),
         (
             "aws:rds/instance:Instance",
             {"engine": "postgres", "instanceClass": "db.t4g.micro", "storageType": "gp3", "allocatedStorage": 20},
@@ -148,7 +152,8 @@ def test_costs_are_told_by_component_the_dearest_first_and_what_use_costs_is_nam
     assert "what NAT gateways pass on by GB" in found.leaves_out
     document = found.as_dict()
     assert document["monthly"] == 39.69
-    assert [(row["component"], row["monthly"]) for row in document["resources"]][0] == ("Network shop", 35.04)
+    dearest = document["resources"][0]
+    assert (dearest["component"], dearest["monthly"], dearest["charges"]) == ("Network shop", 35.04, {"nat-gateway": 1})
 
 
 def test_no_resources_cost_nothing() -> None:
