@@ -31,13 +31,15 @@ class BenchmarkFailed(Exception):
 
 @dataclass(frozen=True)
 class Measured:
-    """What one process took. ``peak`` is its resident memory at its highest, in bytes; children do not count.
+    """What one process took, in seconds of the clock and of CPU. ``peak`` is its resident memory at its highest, in bytes;
+    children do not count.
 
     On Linux it is never less than what the process that started it had.
     """
 
     seconds: float
     peak: int
+    cpu: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def measure(command: Sequence[str], cwd: Path, environment: Mapping[str, str], l
             output.seek(0)
             raise BenchmarkFailed(f"{' '.join(command)} (exit code {process.returncode}):\n{output.read()[-2000:]}")
     unit = 1 if sys.platform == "darwin" else 1024
-    return Measured(seconds, usage.ru_maxrss * unit)
+    return Measured(seconds, usage.ru_maxrss * unit, usage.ru_utime + usage.ru_stime)
 
 
 @dataclass(frozen=True)

@@ -174,5 +174,6 @@ class Bucket(Component):
             target_prefix="access/",
             # By the bucket's name and the day, so that one target serves many buckets.
             target_object_key_format={"partitioned_prefix": {"partition_date_source": "EventTime"}},
-            opts=self.part(),
+            # It ends before its bucket does: emptying that is logged, too, in a bucket that may just be going.
+            opts=self.options(),
         )

@@ -73,13 +73,18 @@ class DatabaseCopies:
         shutil.rmtree(self.kept(copy), ignore_errors=True)
 
     def leave(self, name: str) -> None:
-        """Make nothing ready any more for a server that goes."""
-        beside = self._of(name)
+        """Make nothing ready any more for a server that goes, and remove what is."""
+        beside = self._ready.pop(name, None)
+        if beside is None:
+            return
         if beside.timer:
             beside.timer.cancel()
-        with beside.lock:
-            self._ready.pop(name, None)
-            shutil.rmtree(self._place(name), ignore_errors=True)
+
+        def remove() -> None:
+            with beside.lock:  # a copy may be under way
+                shutil.rmtree(self._place(name), ignore_errors=True)
+
+        threading.Thread(target=remove, daemon=True).start()
 
     # -- the copy that lies ready -------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -161,9 +162,12 @@ class DatabaseServers:
         self.start(name, port)
 
     def remove(self, name: str) -> None:
-        """End the server and remove all that it held."""
+        """End the server and remove all that it held; the files' going is not waited for."""
         self.stop(name)
-        shutil.rmtree(self.folder_of(name), ignore_errors=True)
+        aside = self.folder / f"removed-{secrets.token_hex(4)}"
+        with suppress(FileNotFoundError):
+            self.folder_of(name).rename(aside)
+        threading.Thread(target=shutil.rmtree, args=(aside,), kwargs={"ignore_errors": True}, daemon=True).start()
 
     def running(self, name: str) -> bool:
         process = self._processes.get(name)

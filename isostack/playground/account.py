@@ -62,7 +62,8 @@ class AccountHost:
         session, region = self._session, str(config.get("region") or self.home.region)
         for role in _parsed(config.get("assumeRoles")) or []:
             sts = session.client("sts", region_name=region)
-            got = sts.assume_role(RoleArn=role["roleArn"], RoleSessionName="isostack-snapshot")["Credentials"]
+            arn = role.get("roleArn") or role["role_arn"]  # as the program's dictionary had it
+            got = sts.assume_role(RoleArn=arn, RoleSessionName="isostack-snapshot")["Credentials"]
             session = boto3.Session(got["AccessKeyId"], got["SecretAccessKey"], got["SessionToken"], region)
         allowed = [str(account) for account in _parsed(config.get("allowedAccountIds")) or []]
         if allowed:

@@ -292,6 +292,7 @@ class Work:
     @contextmanager
     def shown(self, title: str) -> Iterator[None]:
         """Show progress while the block runs; with ``--json``, what programs print goes to standard error meanwhile."""
+        self.playgrounds.derive_key()
         from isostack.display import Display
 
         if self._as_json:

@@ -45,8 +45,10 @@ class Record:
     containers: Containers | None = None
 
     @classmethod
-    def read(cls, document: dict[str, Any]) -> Record:
+    def read(cls, document: Any) -> Record:
         """A record as its file has it. Raises TypeError for another document."""
+        if not isinstance(document, dict):
+            raise TypeError("a record is an object")
         containers = document.get("containers")
         return cls(**{**document, "containers": Containers(**containers) if containers else None})
 

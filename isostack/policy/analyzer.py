@@ -140,7 +140,7 @@ class Policies:
 
     def _stack_resource(self, state: ResourceState, snapshot: Snapshot) -> PolicyResource:
         provider = self._provider(snapshot.get(provider_urn(state.provider)) if state.provider else None)
-        props = _props(state.outputs)
+        props = _props({"id": state.id, **state.outputs} if state.id else state.outputs)
         return PolicyResource(state.type, props, state.urn, short_name(state.urn), _options(state), provider, None, [], {})
 
     # -- asking -------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Snapshots of a stack in an account, by boto3: the local cloud stands for AWS, and knows nothing of its playgrounds here."""
+"""Snapshots of a stack in an account, by boto3 alone: the local cloud stands for AWS here."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from isostack.errors import OperationFailed, Refused
 from isostack.localcloud.client import Cloud
-from isostack.playground.account import AccountHost, AccountSnapshots, stack_in
+from isostack.playground.account import AccountHost, AccountSnapshots, AccountStores, stack_in
 from isostack.playground.snapshot_bucket import Bucket
 from tests.command_line import CommandLine
 from tests.playground.conftest import Yard
@@ -63,30 +63,54 @@ class RealAccount:
         finally:
             yard.sql = sql  # type: ignore[method-assign]
 
+    def databases_kept(self) -> list[Any]:
+        found: list[Any] = self.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
+        return found
+
     def client(self, service: str) -> Any:
         return boto3.client(service)
 
 
-@pytest.fixture
-def account(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> Iterator[RealAccount]:
+@pytest.fixture(scope="module")
+def stack(yard: Yard) -> Iterator[RealAccount]:
     yard.playgrounds.up(NAME, quiet)
-    yield RealAccount(yard, monkeypatch)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield RealAccount(yard, monkeypatch)
     yard.playgrounds.down(NAME, quiet, snapshot=False)
 
 
-def test_what_was_changed_comes_back_from_rds_and_the_bucket(account: RealAccount) -> None:
+@pytest.fixture
+def account(stack: RealAccount) -> Iterator[RealAccount]:
+    yield stack
+    for snapshot in stack.databases_kept():
+        stack.client("rds").delete_db_snapshot(DBSnapshotIdentifier=snapshot["DBSnapshotIdentifier"])
+
+
+def test_what_was_changed_comes_back_from_rds_and_the_bucket_also_when_it_was_cut_off(
+    account: RealAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fill(account.yard, NAME, "before")
     before = account.content()
     account.take("s3://kept-here/team", "good")
-    (snapshot,) = account.client("rds").describe_db_snapshots()["DBSnapshots"]
+    (snapshot,) = account.databases_kept()
     assert snapshot["Status"] == "available"
     assert {tag["Key"]: tag["Value"] for tag in snapshot["TagList"]}["playground"] == NAME
     assert account.content() == before, "the messages wait again"
     fill(account.yard, NAME, "after")
 
+    rename = AccountStores._rename
+    with monkeypatch.context() as cut_off:
+
+        def rename_away(self: AccountStores, rds: Any, old: str, new: str) -> None:
+            if old.endswith("-restored"):
+                raise OperationFailed("cut off")
+            rename(self, rds, old, new)
+
+        cut_off.setattr(AccountStores, "_rename", rename_away)
+        with pytest.raises(OperationFailed, match="cut off"):
+            account.restore("s3://kept-here/team")
     assert account.restore("s3://kept-here/team").label == "good"
-    restored = account.content()
-    assert restored == before
+    assert account.content() == before
     (instance,) = account.client("rds").describe_db_instances()["DBInstances"]
     assert instance["DBInstanceIdentifier"] == snapshot["DBInstanceIdentifier"], "under its old name, and no other is left"
 
@@ -100,9 +124,8 @@ def test_what_was_changed_comes_back_from_rds_and_the_bucket(account: RealAccoun
     # A second one under the label takes the first one's place, and its database snapshot.
     account.take("s3://kept-here/team", "good")
     assert [kept.label for kept in account.snapshots("s3://kept-here/team").all()] == ["good"]
-    (newer,) = account.client("rds").describe_db_snapshots()["DBSnapshots"]
+    (newer,) = account.databases_kept()
     assert newer["DBSnapshotArn"] != snapshot["DBSnapshotArn"]
-    account.client("rds").delete_db_snapshot(DBSnapshotIdentifier=newer["DBSnapshotIdentifier"])
 
 
 def test_half_of_a_snapshot_is_none_and_a_damaged_one_changes_nothing(
@@ -118,7 +141,7 @@ def test_half_of_a_snapshot_is_none_and_a_damaged_one_changes_nothing(
         with pytest.raises(OperationFailed, match="no more room"):
             account.take("s3://kept-there", "half")
     assert account.snapshots("s3://kept-there").all() == []
-    assert account.client("rds").describe_db_snapshots()["DBSnapshots"] == [], "what RDS kept of it is gone as well"
+    assert account.databases_kept() == [], "what RDS kept of it is gone as well"
 
     account.take("s3://kept-there", "good")
     before = account.content()
@@ -128,8 +151,6 @@ def test_half_of_a_snapshot_is_none_and_a_damaged_one_changes_nothing(
     with pytest.raises(OperationFailed, match="snapshot good is damaged"):
         account.restore("s3://kept-there", "good")
     assert account.content() == before
-    for kept in account.client("rds").describe_db_snapshots()["DBSnapshots"]:
-        account.client("rds").delete_db_snapshot(DBSnapshotIdentifier=kept["DBSnapshotIdentifier"])
 
 
 def test_a_bucket_that_is_open_and_credentials_of_another_account_are_refused(account: RealAccount) -> None:
@@ -158,5 +179,3 @@ def test_the_commands_keep_and_list_and_say_what_is_missing(account: RealAccount
     assert "has no snapshot second in by-command; there are: first" in unknown.out + unknown.err
     none = run("list", "--state", tmp_path / "none.json", "--bucket", "s3://by-command")
     assert (none.code, "pulumi stack export writes it" in none.out + none.err) == (2, True)
-    for snapshot in account.client("rds").describe_db_snapshots()["DBSnapshots"]:
-        account.client("rds").delete_db_snapshot(DBSnapshotIdentifier=snapshot["DBSnapshotIdentifier"])

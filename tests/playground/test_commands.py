@@ -53,7 +53,7 @@ def test_up_without_a_name_is_the_users_and_says_what_next(ana: Play) -> None:
 def test_up_tells_programs_what_it_did(play: Play) -> None:
     document = play("up", "told", "--ttl", "2h", "--json").json
     assert (document["result"], document["exit_code"], document["stack"]) == ("succeeded", 0, "play-told")
-    assert document["playground"].keys() == {"name", "project", "owner", "created", "expires", "parameters"}
+    assert document["playground"].keys() == {"name", "project", "owner", "created", "expires", "parameters", "containers"}
     assert document["playground"]["owner"] == "ana"
     assert document["changes"]["create"] > 5
     assert play("down", "told", "--no-snapshot", "--json").json["changes"]["delete"] == document["changes"]["create"]
