@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from isostack.console import Line, console, stdout_kept
+from isostack.cost.commands import cost
 from isostack.errors import BadInput, IsostackError, Refused
 from isostack.gates.commands import add_commands
 from isostack.parameters_cli import parameters_app
@@ -26,6 +27,7 @@ from isostack.playground.commands import play_app
 from isostack.policy.commands import policy_app
 
 if TYPE_CHECKING:
+    from isostack.cost.budget import Spending
     from isostack.engine.events import Event, Result
     from isostack.engine.project import Project
     from isostack.engine.run import Intent, Options, Stack
@@ -50,6 +52,7 @@ app.add_typer(play_app, name="play")
 play_app.add_typer(account_app, name="account")
 app.add_typer(policy_app, name="policy")
 add_commands(app, cloud_app)
+app.command()(cost)
 
 Env = Annotated[str, typer.Argument(metavar="ENV", help="The environment: the name of a stack.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
@@ -305,7 +308,7 @@ def _operate(
         return
     display = Display(console(), planning=operation.__name__ == "preview")
     stack = _stack(env, cwd, display, has_state=operation.__name__ in ("destroy", "refresh"))
-    gated, noted = _gated(stack, operation.__name__, options, cwd, packs, confirm)
+    gated, noted, _ = _gated(stack, operation.__name__, options, cwd, packs, confirm)
     try:
         with display.running(f"{verb} {env} ({stack.project.name})"):
             result = operation(stack, gated)
@@ -320,7 +323,9 @@ def _operate(
         raise typer.Exit(_EXIT_CODES[result.result])
 
 
-def _gated(stack: Stack, operation: str, options: Options, cwd: Path, packs: Packs, confirm: str | None) -> tuple[Options, Noted]:
+def _gated(
+    stack: Stack, operation: str, options: Options, cwd: Path, packs: Packs, confirm: str | None
+) -> tuple[Options, Noted, Spending | None]:
     """The options with the policies and gates that stand before this run. Raises Refused where the caller does not get past."""
     from dataclasses import replace
 
@@ -338,7 +343,22 @@ def _gated(stack: Stack, operation: str, options: Options, cwd: Path, packs: Pac
         guard.admit(operation, confirm)
         gates.append(guard.gate)
     analyzer = None if packs is None else attach(stack.project, stack.config, *packs)
-    return replace(options, gates=gates, analyzer=analyzer), noted
+    spending = _spending(stack) if operation in ("up", "preview") else None
+    if spending is not None:
+        gates.append(spending)
+    return replace(options, gates=gates, analyzer=analyzer), noted, spending
+
+
+def _spending(stack: Stack) -> Spending | None:
+    """What holds a run to its environment's budget; None where that has none."""
+    from isostack.parameters import has_parameters
+
+    if not has_parameters(stack.project):
+        return None
+    from isostack.cost import budget
+
+    limits = budget.of(stack.project, stack.name, stack.config.values)
+    return budget.Spending(limits) if limits else None
 
 
 def _guard(env: str, cwd: Path) -> Guard | None:
@@ -362,13 +382,13 @@ def _operate_for_machines(
     """Print one document, the same keys for every ending."""
     from isostack.engine.events import Result, Tally
 
-    noted = None
+    noted = spending = None
     name: Any = operation.__name__
     started = time.perf_counter()
     try:
         with stdout_kept():
             stack = _stack(env, cwd, lambda event: None, has_state=name in ("destroy", "refresh"))
-            gated, noted = _gated(stack, name, options, cwd, packs, confirm)
+            gated, noted, spending = _gated(stack, name, options, cwd, packs, confirm)
             result = operation(stack, gated)
         document, code = _document(result), _EXIT_CODES[result.result]
     except IsostackError as error:
@@ -377,6 +397,7 @@ def _operate_for_machines(
         document, code = _document(found or Result(env, name, "failed", Tally(), seconds)), error.exit_code
         document |= _refusal(error, code)
     document["widening"] = [one.as_dict() for one in noted.found] if noted else []
+    document["cost"] = spending.as_dict() if spending else None
     _print_json(document)
     if code:
         raise typer.Exit(code)

@@ -107,8 +107,9 @@ class Gates(Protocol):
 class ParametersModule(Protocol):
     """What a project's ``parameters.py`` offers. Errors for people carry ``exit_code``: 2 for bad input, 3 for refusals.
 
-    It may have two more, ``RESTRICTED`` (the environments that only some may run) and ``gates(set, environment)``, which gives
-    :class:`Gates`. A project without them leaves every environment to everybody.
+    It may have three more: ``RESTRICTED`` (the environments that only some may run) and ``gates(set, environment)``, which
+    gives :class:`Gates`; a project without them leaves every environment to everybody. And ``budget(set, environment)``,
+    dollars a month beyond which to ``warn`` and to ``refuse``.
     """
 
     ENVIRONMENTS: Sequence[str]
@@ -138,6 +139,18 @@ def gates_of(project: Project, environment: str, version: str | None) -> Gates |
         raise BadInput(f"{environment} pins no version of the parameters, so nobody can tell who may run it; pin one")
     with told():
         return cast(Gates, module.gates(module.load(version), environment))
+
+
+def budget_of(project: Project, environment: str, version: str | None) -> Mapping[str, int]:
+    """What an environment may cost a month, in dollars: ``warn`` and ``refuse``, each where the project says so.
+
+    Raises BadInput where its parameters cannot be read.
+    """
+    module = parameters_of(project) if version is not None and has_parameters(project) else None
+    if module is None or version is None or not hasattr(module, "budget") or environment not in module.ENVIRONMENTS:
+        return {}
+    with told():
+        return cast(Mapping[str, int], module.budget(module.load(version), environment))
 
 
 def restricted(project: Project, names: Iterable[str]) -> str | None:

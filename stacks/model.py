@@ -401,6 +401,9 @@ class EnvironmentParameters(Area):
     access: Access
     observability: Observability
     playground: Playground
+    budget: dict[Literal["warn", "refuse"], Annotated[int, Field(ge=1), PerEnvironment()]] = Field(default_factory=dict)
+    """What it may cost a month, in US dollars as ``isostack cost`` estimates: beyond ``warn`` a run says so, beyond ``refuse`` it
+    does not change anything. No limit where it is left out, as versions before 1.2.0 do; the only field that may be."""
 
     def check(self) -> Iterator[Wrong]:
         if self.has("zones") and (again := repeated(self.zones)):
@@ -409,6 +412,9 @@ class EnvironmentParameters(Area):
             yield from self._addresses()
         if self.has("services", "ingress"):
             yield from self._targets()
+        warn, refuse = (self.budget.get(name) if self.has("budget") else None for name in ("warn", "refuse"))
+        if warn and refuse and warn > refuse:
+            yield ("budget", "warn"), f"{warn} is more than refuse, {refuse}, so nobody would be warned", "swap the two"
 
     def _addresses(self) -> Iterator[Wrong]:
         zones, network = len(self.zones), self.network

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from stacks.documents import Document, ParameterError, Steps, dotted, nearest, read, refuse
 from stacks.gates import RESTRICTED, Gates, gates_of
@@ -34,6 +34,7 @@ __all__ = [
     "ParameterSet",
     "Table",
     "Versions",
+    "budget",
     "diff",
     "digest",
     "explain",
@@ -152,6 +153,11 @@ def load(version: str, folder: Path = FOLDER) -> ParameterSet:
     ]
     refuse([*problems, *wrong, *between])
     return ParameterSet(version, document, tables, environments)
+
+
+def budget(parameters: ParameterSet, environment: str) -> Mapping[Literal["warn", "refuse"], int]:
+    """What an environment may cost a month, in dollars: ``warn`` and ``refuse``, each where it has one."""
+    return parameters.of(environment).budget
 
 
 def gates(parameters: ParameterSet, environment: str) -> Gates:

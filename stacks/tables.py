@@ -205,6 +205,8 @@ def _valid_part(model: Any, data: dict[str, Any], wrong: list[Steps]) -> Any:
     for name, field in model.model_fields.items():
         beneath = [steps[1:] for steps in wrong if steps and steps[0] == name]
         value = data.get(name)
+        if name not in data and not field.is_required():
+            continue
         if not beneath:
             valid[name] = getattr(_alone(model, name).model_validate({name: value}), name)
         elif isinstance(value, dict) and _is_model(field.annotation) and () not in beneath:

@@ -22,6 +22,7 @@ FORBIDDEN = {
     "isostack/localcloud": ("isostack.cli", "isostack.display", "isostack.engine.run", "stacks", "components"),
     "isostack/localcloud/resource_types": ("boto3", "pulumi", "pulumi_aws", "isostack.localcloud.provider"),
     "isostack": ("stacks", "components", "policies"),
+    "isostack/cost/estimate.py": ("pulumi", "grpc", "google", "isostack.localcloud", "isostack.preview"),
     "components": ("isostack", "stacks", "boto3"),
     "stacks": ("isostack", "boto3"),
     "policies": ("isostack", "stacks", "components", "pulumi_aws"),

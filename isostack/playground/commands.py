@@ -236,7 +236,7 @@ def sweep(
 
 @play_app.command("list")
 def list_playgrounds(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None:
-    """Show every playground: owner, age, expiry, resources, snapshots."""
+    """Show every playground: owner, age, expiry, resources, what it costs a month if left on (an estimate), snapshots."""
     from isostack.playground.snapshots import size_shown
 
     with working(cwd, as_json) as work:
@@ -248,7 +248,7 @@ def list_playgrounds(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = Fals
             work.say("no playgrounds; isostack play up makes one")
             return
         records = {record.name: record for record in work.playgrounds.records.all()}
-        table = [("playground", "owner", "age", "expires in", "resources", "snapshots", "size")]
+        table = [("playground", "owner", "age", "expires in", "resources", "a month", "snapshots", "size")]
         table += [
             (
                 row["name"],
@@ -256,6 +256,7 @@ def list_playgrounds(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = Fals
                 _shown(records[row["name"]].age),
                 "expired" if row["expired"] else _shown(records[row["name"]].remaining),
                 str(row["resources"]),
+                "-" if row["monthly"] is None else f"${row['monthly']:,.2f}",
                 ", ".join(row["snapshots"]) or "-",
                 size_shown(row["snapshot_bytes"]) if row["snapshots"] else "-",
             )

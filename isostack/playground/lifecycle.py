@@ -227,6 +227,7 @@ class Playgrounds:
         rows = []
         for record in sorted(self.records.all(), key=lambda known: known.expires):
             kept = self.snapshots(record.name).all()
+            count, monthly = self._held(names.stack_of(record.name))
             rows.append(
                 {
                     "name": record.name,
@@ -235,7 +236,8 @@ class Playgrounds:
                     "expires": record.expires,
                     "expired": record.remaining <= timedelta(),
                     "parameters": record.parameters,
-                    "resources": self._count(names.stack_of(record.name)),
+                    "resources": count,
+                    "monthly": monthly,
                     "snapshots": [manifest.label for manifest in kept],
                     "snapshot_bytes": sum(manifest.bytes for manifest in kept),
                 }
@@ -388,12 +390,17 @@ class Playgrounds:
         cloud: Cloud = configured.cloud
         return cloud
 
-    def _count(self, stack: str) -> int:
+    def _held(self, stack: str) -> tuple[int, float | None]:
+        """How many resources it has, and what they would cost a month if left on, in dollars as estimated; none and None where
+        its state cannot be read."""
+        from isostack.cost import estimate
+
         try:
-            resources = self._state(stack).snapshot.resources
+            snapshot = self._state(stack).snapshot
         except BadInput:
-            return 0
-        return sum(1 for resource in resources if resource.custom and not resource.type.startswith("pulumi:"))
+            return 0, None
+        count = sum(1 for resource in snapshot.resources if resource.custom and not resource.type.startswith("pulumi:"))
+        return count, estimate.of(snapshot).monthly
 
 
 def warnings(all_records: list[Record], show: Callable[[str], None]) -> None:

@@ -7,7 +7,7 @@ as many at once as there are cores. One that fails does not keep the others from
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -15,6 +15,7 @@ from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from isostack.cost import budget, estimate
 from isostack.engine import run
 from isostack.engine import urn as urns
 from isostack.engine.events import Violation
@@ -186,6 +187,7 @@ def environment_of(sources: Sources, looked: Looked) -> Environment:
     wider = () if is_creation(intent) else widened(intent)
     changing = {(change.type, change.name) for change in changes}
     there = [node for node in nodes if not node.component]
+    before_cost, after_cost = estimate.of(intent.before), estimate.of(intent.after)
     found = Environment(
         name=intent.stack.name,
         compared_with=_compared_with(sources, intent),
@@ -194,9 +196,12 @@ def environment_of(sources: Sources, looked: Looked) -> Environment:
         unchanged=sum((node.type, node.name) not in changing for node in there),
         changes=changes,
         nodes=nodes,
-        policies=_findings(looked),
+        policies=(*_findings(looked), *_spending(sources.project, intent, before_cost, after_cost)),
         widened=tuple(Widening(one.subject, one.text) for one in wider if not one.unsure),
         unseen=looked.unseen,
+        cost_before=before_cost.monthly,
+        cost_after=after_cost.monthly,
+        unpriced=after_cost.unpriced,
         warnings=(*looked.warnings, *dict.fromkeys(one.text for one in wider if one.unsure)),
     )
     return replace(found, parameters=_parameters(sources.project, found))
@@ -210,6 +215,13 @@ def _findings(looked: Looked) -> tuple[Finding, ...]:
         if not one.undecided
     ]
     return tuple(sorted(found, key=lambda one: (one.level != "mandatory", one.policy, one.resource, one.message)))
+
+
+def _spending(project: Project, intent: Intent, before: estimate.Estimate, after: estimate.Estimate) -> Iterator[Finding]:
+    """What a budget says of it; the mandatory is what ``up`` would refuse."""
+    kind, message = budget.of(project, intent.stack.name, intent.stack.config.values).judge(before, after)
+    if message:
+        yield Finding("budget", "mandatory" if kind == "refuse" else "advisory", "the stack", message)
 
 
 def _called(urn: str) -> str:

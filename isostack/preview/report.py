@@ -89,7 +89,7 @@ class Environment:
     """An environment: what it was compared with (empty where all of it is new), what changes, and what a reviewer should see.
 
     ``unseen`` are look-ups whose answers are unknown here. ``error`` is why there is no preview, or empty. Costs are a month's,
-    and None where they are not known.
+    and None where they are not known; ``unpriced`` is what has no price, and so is not in them.
     """
 
     name: str
@@ -107,6 +107,7 @@ class Environment:
     error: str = ""
     cost_before: float | None = None
     cost_after: float | None = None
+    unpriced: tuple[str, ...] = ()
 
     def count(self, *ops: str) -> int:
         """How many changes are of these kinds."""

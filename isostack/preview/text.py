@@ -43,6 +43,8 @@ def _environment(environment: Environment) -> Iterator[str]:
         yield clean(f"  error: {environment.error}")
         return
     yield clean(f"  {compared(environment)}")
+    if cost := cost_of(environment):
+        yield clean(f"  a month, estimated: {cost}")
     for group in alike(environment.changes):
         yield f"    ~  {group_line(group)}"
         yield from (f"         {property_line(one, WIDTH)}" for one in group[0].properties)
@@ -65,7 +67,7 @@ def notes(environment: Environment) -> Iterator[tuple[str, list[str]]]:
         f"parameters, {environment.deployed} to {environment.pinned}": [
             f"{p.path}: {values(p.before, p.after)} ({p.origin})" for p in environment.parameters
         ],
-        "a month's cost, estimated": [cost] if (cost := cost_of(environment)) else [],
+        "without a price, and so not in the estimated cost": list(environment.unpriced) if environment.changes else [],
         "not known without a cloud": list(environment.unseen),
         "warnings": list(environment.warnings),
     }

@@ -91,19 +91,19 @@ def test_explain_goes_by_the_version_that_the_environment_pins(isostack: Command
 
 
 def test_check_says_all_that_is_wrong_with_a_draft(isostack: CommandLine, copy: Path) -> None:
-    assert isostack("parameters", "check", cwd=copy).out == "1.0.0, 1.1.0: nothing is wrong\n"
-    isostack("parameters", "new", "1.2.0", cwd=copy)
-    edit(copy, "1.2.0", "max_receives: 3", "max_receives: 0")
-    edit(copy, "1.2.0", "replicas: {dev: 0", "replicas: {dev: 9")
+    assert isostack("parameters", "check", cwd=copy).out == "1.0.0, 1.1.0, 1.2.0: nothing is wrong\n"
+    isostack("parameters", "new", "1.3.0", cwd=copy)
+    edit(copy, "1.3.0", "max_receives: 3", "max_receives: 0")
+    edit(copy, "1.3.0", "replicas: {dev: 0", "replicas: {dev: 9")
     ran = isostack("parameters", "check", cwd=copy)
     assert ran.code == 2
     assert [line.removeprefix("error: ").split(": ")[1] for line in ran.err.splitlines()] == [
         "queue.max_receives",
         "cache.replicas.dev",
     ]
-    machine = isostack("parameters", "check", "1.2.0", "--json", cwd=copy)
+    machine = isostack("parameters", "check", "1.3.0", "--json", cwd=copy)
     assert (machine.code, machine.json["result"], len(machine.json["diagnostics"])) == (2, "failed", 2)
-    assert isostack("parameters", "publish", "1.2.0", cwd=copy).code == 2
+    assert isostack("parameters", "publish", "1.3.0", cwd=copy).code == 2
 
 
 def test_check_refuses_an_edit_of_a_published_version(isostack: CommandLine, copy: Path) -> None:
@@ -111,7 +111,7 @@ def test_check_refuses_an_edit_of_a_published_version(isostack: CommandLine, cop
     ran = isostack("parameters", "check", cwd=copy)
     assert ran.code == 3
     assert "version 1.0.0 is published" in ran.err
-    assert "isostack parameters new 1.2.0" in ran.err
+    assert "isostack parameters new 1.3.0" in ran.err
     machine = isostack("parameters", "check", "--json", cwd=copy)
     assert (machine.code, machine.json["result"]) == (3, "refused")
     assert isostack("parameters", "show", "1.0.0", cwd=copy).code == 3
@@ -125,18 +125,18 @@ def test_check_misses_a_published_version_whose_document_is_gone(isostack: Comma
 
 
 def test_a_version_goes_from_copy_to_draft_to_published(isostack: CommandLine, copy: Path) -> None:
-    made = isostack("parameters", "new", "1.2.0", "--from", "1.0.0", "--json", cwd=copy).json
-    assert made == {"version": "1.2.0", "file": str(SETS / "1.2.0.yaml")}
-    assert (copy / SETS / "1.2.0.yaml").read_text() == (copy / SETS / "1.0.0.yaml").read_text()
-    (copy / "stacks/Pulumi.dev.yaml").write_text("config:\n  isostack:parameters: 1.2.0\n")
+    made = isostack("parameters", "new", "1.3.0", "--from", "1.0.0", "--json", cwd=copy).json
+    assert made == {"version": "1.3.0", "file": str(SETS / "1.3.0.yaml")}
+    assert (copy / SETS / "1.3.0.yaml").read_text() == (copy / SETS / "1.0.0.yaml").read_text()
+    (copy / "stacks/Pulumi.dev.yaml").write_text("config:\n  isostack:parameters: 1.3.0\n")
     drafted = isostack("parameters", "check", cwd=copy)
     assert drafted.code == 2
-    assert drafted.err == "error: dev pins version 1.2.0, which is not published; publish it: isostack parameters publish 1.2.0\n"
-    published = isostack("parameters", "publish", "1.2.0", "--json", cwd=copy).json
-    assert f"1.2.0  {published['digest']}\n" in (copy / SETS / "digests.lock").read_text()
+    assert drafted.err == "error: dev pins version 1.3.0, which is not published; publish it: isostack parameters publish 1.3.0\n"
+    published = isostack("parameters", "publish", "1.3.0", "--json", cwd=copy).json
+    assert f"1.3.0  {published['digest']}\n" in (copy / SETS / "digests.lock").read_text()
     assert isostack("parameters", "check", cwd=copy).code == 0
-    again = isostack("parameters", "new", "1.2.0", cwd=copy)
-    assert (again.code, again.err) == (2, "error: version 1.2.0 exists already; choose a newer one, such as 1.3.0\n")
+    again = isostack("parameters", "new", "1.3.0", cwd=copy)
+    assert (again.code, again.err) == (2, "error: version 1.3.0 exists already; choose a newer one, such as 1.4.0\n")
 
 
 def test_schema_prints_the_schema_and_nothing_else(isostack: CommandLine, copy: Path) -> None:

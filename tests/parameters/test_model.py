@@ -18,6 +18,7 @@ from tests.parameters.sets import complaints, lines_of, loaded
 DIGEST = "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b"
 BLUE = "blue: 100\n    green: 0"
 OPERATIONS = "operations: [arn:aws:iam::999999999999:role/operations]"
+BUDGET = "default_ttl: 8h\nbudget:"
 CASES = [
     # what stands there, what is written instead, the path that is named, and part of what is said
     ("name: shop", "name: Shop_1", "name", "'Shop_1' is no name"),
@@ -184,6 +185,13 @@ CASES = [
     ("dev: dev-alarms@shop.example", "dev: nobody", "observability.alarm_endpoint.dev", "is no endpoint of alarms"),
     ("latency: {dev: 5s", "latency: {dev: 5ms", "observability.latency.dev", "5ms is out of range; choose from 10ms to 60s"),
     ("default_ttl: 8h", "default_ttl: 15d", "playground.default_ttl", "15d is longer than max_ttl, 3d"),
+    # budget, which the first versions do not have
+    ("default_ttl: 8h", f"{BUDGET}\n  warn: 300\n  refuse: 200", "budget.warn", "300 is more than refuse, 200"),
+    ("default_ttl: 8h", f"{BUDGET}\n  refuse: 0", "budget.refuse", "0 is too small; choose 1 or more"),
+    ("default_ttl: 8h", f"{BUDGET}\n  refuse: 2.5", "budget.refuse", "2.5 is no whole number"),
+    ("default_ttl: 8h", f"{BUDGET}\n  deny: 200", "budget.deny", "'deny' is unknown"),
+    ("default_ttl: 8h", f"{BUDGET}\n  warn: {{dev: 100, staging: 300, production: 300}}", "budget.warn", "has no integration"),
+    ("default_ttl: 8h", f"{BUDGET} 200", "budget", "200 is no mapping"),
 ]
 
 

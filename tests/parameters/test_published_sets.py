@@ -11,7 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from stacks.documents import read
-from stacks.parameters import ENVIRONMENTS, FOLDER, ParameterSet, diff, digest, load, published, schema, versions
+from stacks.parameters import ENVIRONMENTS, FOLDER, ParameterSet, budget, diff, digest, load, published, schema, versions
 
 VERSIONS = versions()
 AREAS = [
@@ -100,3 +100,12 @@ def test_the_schema_tells_editors_what_is_wrong(area: str, name: str, value: obj
     document = read(Path(FOLDER / f"{VERSIONS[0]}.yaml")).value
     document[area][name] = value
     assert not Draft202012Validator(json.loads(schema())).is_valid(document)
+
+
+def test_budgets_came_with_the_third_version_and_older_ones_are_held_to_none() -> None:
+    assert [[budget(load(version), name) for name in ENVIRONMENTS] for version in VERSIONS[:2]] == [[{}] * 4] * 2
+    for name in ENVIRONMENTS:
+        limits = budget(load(VERSIONS[2]), name)
+        assert 0 < limits["warn"] < limits["refuse"]
+    changed = {change.path.partition(".")[0] for change in diff(load(VERSIONS[1]), load(VERSIONS[2]))}
+    assert changed == {"budget"}

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from isostack.cost.estimate import of
+from isostack.engine.store import Store
 from tests.command_line import CommandLine, Ran
 from tests.playground.conftest import Yard
 
@@ -61,12 +63,14 @@ def test_list_shows_whose_it_is_until_when_and_what_it_holds(ana: Play) -> None:
     assert ana("snapshot", "good").code == 0
     header, *rows = ana("list").out.splitlines()
     row = next(row for row in rows if row.startswith("ana "))
-    assert header.split() == ["playground", "owner", "age", "expires", "in", "resources", "snapshots", "size"]
+    assert header.split() == ["playground", "owner", "age", "expires", "in", "resources", "a", "month", "snapshots", "size"]
     assert "good" in row
     document = ana("list", "--json").json
     assert document["project"] == "small"
     [listed] = [row for row in document["playgrounds"] if row["name"] == "ana"]
     assert (listed["name"], listed["owner"], listed["snapshots"], listed["expired"]) == ("ana", "ana", ["good"], False)
+    assert f"${listed['monthly']:,.2f}" in row
+    assert listed["monthly"] == of(Store(ana.command_line.home).load("small", "play-ana").snapshot).monthly
 
 
 def test_list_of_nothing_says_how_to_begin(nothing: Play) -> None:
