@@ -20,6 +20,7 @@ from isostack.engine.project_file import EXTENSIONS, read, shown, to_text
 from isostack.errors import BadInput, Refused
 
 LONGEST_NAME: Final = 100
+ENVIRONMENT_KEY: Final = "isostack:environment"
 PINNED_KEY: Final = "isostack:parameters"
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
