@@ -1,6 +1,7 @@
 """Shows a run to a person: a live tree by component on a terminal, plain lines elsewhere; diffs, summary, outputs.
 
-Draws from :mod:`isostack.engine.events` alone. Everything goes to one console; ``--json`` uses none of this.
+Draws from :mod:`isostack.engine.events` alone. Everything goes to one console; of this, ``--json`` uses only how values and
+results are written (``document``, ``presentable``).
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from isostack.console import Console, Line
 from isostack.engine import urn as urns
 from isostack.engine.events import Change, Diagnostic, Event, Op, Phase, Result, StepDone, StepStarted, Violation
 from isostack.engine.values import SIGNATURE_KEY, UNKNOWN, Secret
+from isostack.errors import EXIT_CODES
 
 _SIGNS = {
     Op.CREATE: ("+", "green"),
@@ -313,6 +315,20 @@ def presentable(value: Any, show_secrets: bool = False) -> Any:
     return value
 
 
+def document(result: Result) -> dict[str, Any]:
+    """What ``--json`` says of every result: how it ended, what was changed, and what was found."""
+    return {
+        "stack": result.stack,
+        "result": result.result,
+        "exit_code": EXIT_CODES[result.result],
+        "changes": result.changes.as_dict(),
+        "duration_seconds": result.duration_seconds,
+        "outputs": presentable(result.outputs),
+        "diagnostics": [{"urn": d.urn, "severity": d.severity, "message": d.message} for d in result.diagnostics],
+        "policy": [asdict(violation) for violation in result.policy],
+    }
+
+
 def _contents(asset: dict[str, Any]) -> str:
     return f"[archive of {', '.join(sorted(asset['assets']))}]" if asset.get("assets") else "[text]"
 
@@ -354,4 +370,4 @@ def _change_line(change: Change, indent: str) -> Line:
     return text
 
 
-__all__ = ["Display", "presentable", "print_outputs", "print_violations", "shown"]
+__all__ = ["Display", "document", "presentable", "print_outputs", "print_violations", "shown"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from isostack.console import aligned
 from isostack.engine.lock import holder
 from isostack.engine.project import pinned_version
 from isostack.errors import IsostackError
@@ -56,12 +57,7 @@ def _row(project: Project, store: Store, name: str, has_state: bool, identity: s
 
 def lines(rows: list[dict[str, Any]]) -> Iterator[str]:
     """The overview as aligned lines, and what is wrong below it, in full."""
-    table = [COLUMNS, *map(_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for cells in table:
-        aligned = zip(COLUMNS, cells, widths, strict=True)
-        padded = [f"{c:>{w}}" if name == "resources" else f"{c:<{w}}" for name, c, w in aligned]
-        yield "  ".join(padded).rstrip()
+    yield from aligned([COLUMNS, *map(_cells, rows)], right=[COLUMNS.index("resources")])
     for row in rows:
         if row["problem"]:
             yield f"{row['environment']}: {row['problem']}"

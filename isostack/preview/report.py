@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
+from isostack.errors import EXIT_CODES
+
 FORMAT: Final = 1
 MANY: Final = 5
 """So many resources that change alike are told together."""
@@ -154,7 +156,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        return {"succeeded": 0, "failed": 1, "refused": 3}[self.result]
+        return EXIT_CODES[self.result]
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--format json``."""
