@@ -228,7 +228,7 @@ class Display:
         planned, doing, did = _DOING[node.op]
         text = Line((lead, "bright_black"), cut=True)
         text.append(f"{sign:<2} ", style)
-        text.append(_short(node.type), "bright_black")
+        text.append(urns.short_type(node.type), "bright_black")
         text.append(f" {node.name}", "bold" if node.op is not Op.SAME else "")
         if node.status in ("failed", "skipped"):
             text.append(f" {node.status}", "bold red" if node.status == "failed" else "yellow")
@@ -285,7 +285,8 @@ def print_violations(console: Console, violations: Sequence[Violation], *, undec
         ):
             style = "red" if violation.level == "mandatory" else "yellow"
             severity = f" [severity: {violation.severity}]" if violation.severity else ""
-            about = f"  ({_short(urns.parse(violation.urn).type)}: {urns.parse(violation.urn).name})" if violation.urn else ""
+            urn = violation.urn
+            about = f"  ({urns.short_type(urns.type_of(urn))}: {urns.name_of(urn)})" if urn else ""
             console.print(Line("        - ", (f"[{violation.level}]{severity}  {violation.policy}", style), about))
             for line in violation.message.rstrip("\n").split("\n"):
                 console.print(f"          {line}")
@@ -347,13 +348,6 @@ def _node_of(urn: str) -> _Node:
 
 def _about(urn: str) -> str:
     return f"{urns.parse(urn).name}: " if urn else ""
-
-
-def _short(type_: str) -> str:
-    """``aws:sqs/queue:Queue`` as ``aws:sqs:Queue``, as Pulumi shows it."""
-    package, _, rest = type_.partition(":")
-    module, _, name = rest.partition(":")
-    return f"{package}:{module.partition('/')[0]}:{name}" if name else type_
 
 
 def _change_line(change: Change, indent: str) -> Line:

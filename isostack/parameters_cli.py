@@ -167,7 +167,7 @@ def new(
     project, module = _open(cwd)
     with told():
         file = module.new(version, source)
-    where = str(file.relative_to(project.root)) if file.is_relative_to(project.root) else str(file)
+    where = project.relative(file)
     if as_json:
         print_json({"version": version, "file": where})
     else:

@@ -31,7 +31,7 @@ def overview(project: Project, store: Store, names: list[str], identity: str) ->
 def what_is_lost(snapshot: Snapshot, stack: str, identity: str) -> str | None:
     """Says so where the cloud that the state speaks of is not the one with this identity."""
     known = snapshot.metadata.cloud
-    if not known or known == identity or not any(r.custom and not r.type.startswith("pulumi:") for r in snapshot.resources):
+    if not known or known == identity or not any(r.in_cloud for r in snapshot.resources):
         return None
     happened = "was reset or restarted" if identity else "does not run"
     return f"the local cloud {happened}, and what the state knows is gone; isostack up {stack} makes it anew"
@@ -46,7 +46,7 @@ def _row(project: Project, store: Store, name: str, has_state: bool, identity: s
             row["lock"] = holder(store.folder(project.name, name))
             snapshot = store.load(project.name, name).snapshot
             facts = snapshot.metadata
-            row["resources"] = sum(1 for r in snapshot.resources if r.custom and not r.type.startswith("pulumi:"))
+            row["resources"] = sum(r.in_cloud for r in snapshot.resources)
             row |= {"last_change": facts.changed or None, "operation": facts.operation, "result": facts.result}
             row["deployed"] = facts.parameter_version or None
             row["problem"] = what_is_lost(snapshot, name, identity)

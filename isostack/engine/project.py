@@ -58,6 +58,10 @@ class Project:
         """Where the stack's configuration is written, whether it is there or not."""
         return self.stack_config_dir / f"Pulumi.{stack}{self.file.suffix}"
 
+    def relative(self, file: Path) -> str:
+        """A file's path as messages show it: from the project's folder where it lies in that."""
+        return str(file.relative_to(self.root)) if file.is_relative_to(self.root) else str(file)
+
 
 @dataclass(frozen=True)
 class StackConfig:

@@ -393,7 +393,7 @@ class Playgrounds:
             resources = self._state(stack).snapshot.resources
         except BadInput:
             return 0
-        return sum(1 for resource in resources if resource.custom and not resource.type.startswith("pulumi:"))
+        return sum(resource.in_cloud for resource in resources)
 
 
 def warnings(all_records: list[Record], show: Callable[[str], None]) -> None:

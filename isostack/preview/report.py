@@ -214,13 +214,6 @@ def counted(environment: Environment) -> str:
     return ", ".join(parts) or f"no changes ({environment.unchanged:,} resources)"
 
 
-def short_type(type_: str) -> str:
-    """``aws:sqs/queue:Queue`` as ``aws:sqs:Queue``."""
-    package, _, rest = type_.partition(":")
-    module, _, name = rest.partition(":")
-    return f"{package}:{module.partition('/')[0]}:{name}" if name else type_
-
-
 def alike(changes: tuple[ResourceChange, ...]) -> list[tuple[ResourceChange, ...]]:
     """Updates of the same values to the same in many resources, such as of a tag that all carry; each group by itself."""
     groups: dict[tuple[PropertyChange, ...], list[ResourceChange]] = {}
