@@ -6,35 +6,27 @@ Exit codes: 0 done, 1 the operation failed, 2 bad usage or bad input, 3 refused,
 from __future__ import annotations
 
 import gc
-import json
-import os
 import sys
-import time
-from collections.abc import Callable
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from isostack.console import Line, console, stdout_kept
+from isostack import operations
+from isostack.composition import guard_before, local_cloud_at, project_at, require_state, store_of
+from isostack.console import console, print_json, stdout_kept
 from isostack.cost.commands import cost
-from isostack.errors import BadInput, IsostackError, Refused
-from isostack.gates.commands import add_commands
+from isostack.errors import BadInput, IsostackError, Refused, as_document
+from isostack.gates import commands as gates
+from isostack.options import HERE, Cwd, Debug, Env, Json, Yes, repeated
 from isostack.parameters_cli import parameters_app
 from isostack.playground.account_commands import account_app
 from isostack.playground.commands import play_app
 from isostack.policy.commands import policy_app
 
 if TYPE_CHECKING:
-    from isostack.cost.budget import Spending
-    from isostack.engine.events import Event, Result
-    from isostack.engine.project import Project
-    from isostack.engine.run import Intent, Options, Stack
-    from isostack.engine.store import Store
-    from isostack.gates.admission import Guard
     from isostack.localcloud.server import LocalCloud
-    from isostack.widening import Noted
 
 app = typer.Typer(
     name="isostack",
@@ -51,30 +43,9 @@ app.add_typer(parameters_app, name="parameters")
 app.add_typer(play_app, name="play")
 play_app.add_typer(account_app, name="account")
 app.add_typer(policy_app, name="policy")
-add_commands(app, cloud_app)
+gates.add_commands(app, cloud_app)
+operations.add_commands(app)
 app.command()(cost)
-
-Env = Annotated[str, typer.Argument(metavar="ENV", help="The environment: the name of a stack.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
-Cwd = Annotated[Path, typer.Option("--cwd", metavar="DIR", help="The Pulumi project to work on.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Target = Annotated[
-    list[str] | None,
-    typer.Option("--target", metavar="URN", help="Only this resource; may be repeated; * and ** are wildcards."),
-]
-Parallel = Annotated[int, typer.Option("--parallel", min=1, max=256, help="How many steps are under way at once.")]
-PolicyPacks = Annotated[
-    list[Path] | None,
-    typer.Option("--policy-pack", metavar="DIR", help="Let this policy pack judge too; may be repeated."),
-]
-PolicyConfigs = Annotated[
-    list[Path] | None,
-    typer.Option("--policy-pack-config", metavar="FILE", help="A pack's configuration; one for each --policy-pack."),
-]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-HERE = Path()
-Packs = tuple[list[Path], list[Path]] | None
-_EXIT_CODES = {"succeeded": 0, "failed": 1, "refused": 3}
 
 
 def main() -> NoReturn:
@@ -124,302 +95,11 @@ def _report(error: object, code: int, as_json: bool, debug: bool) -> int:
 
         traceback.print_exc()
     if as_json:
-        _print_json(_refusal(error, code))
+        print_json(as_document(error, code))
     else:
         sys.stdout.flush()
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the message
     return code
-
-
-def _refusal(error: object, code: int) -> dict[str, Any]:
-    return {
-        "result": "refused" if code == Refused.exit_code else "failed",
-        "exit_code": code,
-        "diagnostics": [{"urn": "", "severity": "error", "message": str(error)}],
-    }
-
-
-# -- operations --------------------------------------------------------------------------------------------------------
-
-
-@app.command()
-def up(
-    env: Env,
-    as_json: Json = False,
-    cwd: Cwd = HERE,
-    target: Target = None,
-    parallel: Parallel = 16,
-    skip_preview: Annotated[
-        bool, typer.Option("--skip-preview", help="Do not go through the program first; faster, and less careful.")
-    ] = False,
-    refresh_first: Annotated[bool, typer.Option("--refresh", help="Look first at what the cloud has.")] = False,
-    plan: Annotated[
-        Path | None,
-        typer.Option("--plan", metavar="FILE", help="Do what preview --save wrote down, or nothing where it has moved."),
-    ] = None,
-    policy_pack: PolicyPacks = None,
-    policy_pack_config: PolicyConfigs = None,
-    debug: Debug = False,
-) -> None:
-    """Bring an environment to what the program says."""
-    from isostack.engine import run
-
-    options = run.Options(tuple(target or ()), parallel, skip_preview, refresh_first)
-    if plan is not None:
-        from isostack.preview.plans import plan_gate
-
-        options = run.Options(tuple(target or ()), parallel, False, refresh_first, [plan_gate(plan, env, policy_pack or ())])
-    _operate("Updating", run.up, env, cwd, options, as_json, (policy_pack or [], policy_pack_config or []))
-    if not as_json:
-        where = "" if cwd == HERE else f" --cwd {cwd}"
-        advice = (
-            f"next: isostack outputs {env}{where} · change something, then isostack preview {env}{where} · "
-            f"isostack destroy {env}{where}"
-        )
-        console().print(Line((advice, "bright_black")))
-
-
-@app.command()
-def preview(
-    env: Annotated[str | None, typer.Argument(metavar="[ENV]", help="The environment: the name of a stack.")] = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="All environments, from their recorded states: no cloud, no passphrase, no network.")
-    ] = False,
-    form: Annotated[
-        str | None, typer.Option("--format", metavar="FORM", help="text, json, markdown or html; looks at ENV as --all does.")
-    ] = None,
-    base: Annotated[
-        str | None, typer.Option("--base", metavar="REF", help="Compare with this revision's program where there is no state.")
-    ] = None,
-    with_parity: Annotated[bool, typer.Option("--parity", help="Also prove parity; takes some seconds more.")] = False,
-    artefact: Annotated[str, typer.Option("--artefact", metavar="URL", help="Where all of it is; Markdown links to it.")] = "",
-    save: Annotated[
-        Path | None,
-        typer.Option("--save", metavar="FILE", help="Write the plan, for up --plan; asks for the states' passphrase."),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file instead of standard output.")
-    ] = None,
-    as_json: Json = False,
-    cwd: Cwd = HERE,
-    target: Target = None,
-    parallel: Parallel = 16,
-    refresh_first: Annotated[bool, typer.Option("--refresh", help="Look first at what the cloud has.")] = False,
-    policy_pack: PolicyPacks = None,
-    policy_pack_config: PolicyConfigs = None,
-    debug: Debug = False,
-) -> None:
-    """Show what `up` would change: in one environment, or, without any cloud, in all of them."""
-    if everything or form is not None or base is not None or with_parity or artefact or output is not None:
-        if target or refresh_first:
-            raise BadInput("--target and --refresh go with one environment and its cloud, not with --all and its forms")
-        _preview_recorded(
-            env, everything, form or ("json" if as_json else "text"), base, with_parity, artefact, output, save, cwd
-        )
-        return
-    if env is None:
-        raise BadInput("name an environment, or look at all of them with --all")
-    from isostack.engine import run
-
-    seen: list[Intent] = []
-    options = run.Options(tuple(target or ()), parallel, refresh=refresh_first, gates=[seen.append] if save else ())
-    _operate("Previewing", run.preview, env, cwd, options, as_json, (policy_pack or [], policy_pack_config or []))
-    if save:
-        _save(save, seen[0], policy_pack or [])
-
-
-def _save(file: Path, intent: Intent, packs: list[Path]) -> None:
-    """Write the plan of one environment."""
-    from isostack.preview.base import revision_of
-    from isostack.preview.plans import plan_of, save
-
-    project = intent.stack.project
-    plan = plan_of(intent, packs)
-    save(file, project, revision_of(project), {intent.stack.name: plan})
-    print(f"{file}: {plan['digest']}; isostack up {intent.stack.name} --plan {file} does this", file=sys.stderr)  # noqa: T201 - a message
-
-
-def _preview_recorded(env: str | None, everything: bool, form: str, *rest: Any) -> None:
-    from isostack.preview.commands import Wanted, preview_all
-
-    *options, cwd = rest
-    if env is None and not everything:
-        raise BadInput("name an environment, or look at all of them with --all")
-    project = _project(cwd)
-    code = preview_all(project, _home(project), Wanted(None if everything else env, form, *options))
-    if code:
-        raise typer.Exit(code)
-
-
-@app.command()
-def destroy(
-    env: Env,
-    yes: Yes = False,
-    confirm: Annotated[
-        str | None, typer.Option("--confirm", metavar="ENV", help="The name of a restricted environment, in place of typing it.")
-    ] = None,
-    as_json: Json = False,
-    cwd: Cwd = HERE,
-    target: Target = None,
-    parallel: Parallel = 16,
-    debug: Debug = False,
-) -> None:
-    """Delete everything in an environment."""
-    from isostack.engine import run
-
-    if not yes and _guard(env, cwd) is None:
-        if as_json or not sys.stdin.isatty():
-            raise BadInput(f"destroy {env}: there is nobody to ask; add --yes to delete everything in it")
-        typer.confirm(f"Delete {'the targets' if target else 'everything'} in {env}?", abort=True)
-    _operate("Destroying", run.destroy, env, cwd, run.Options(tuple(target or ()), parallel), as_json, confirm=confirm)
-
-
-@app.command()
-def refresh(
-    env: Env,
-    as_json: Json = False,
-    cwd: Cwd = HERE,
-    target: Target = None,
-    parallel: Parallel = 16,
-    debug: Debug = False,
-) -> None:
-    """Bring the state in line with what the cloud has."""
-    from isostack.engine import run
-
-    _operate("Refreshing", run.refresh, env, cwd, run.Options(tuple(target or ()), parallel), as_json)
-
-
-def _operate(
-    verb: str,
-    operation: Callable[[Stack, Options], Result],
-    env: str,
-    cwd: Path,
-    options: Options,
-    as_json: bool,
-    packs: Packs = None,
-    confirm: str | None = None,
-) -> None:
-    """Do it, and show it; with ``packs`` (folders and their configurations) policies judge it."""
-    from isostack.display import Display
-    from isostack.widening import lines
-
-    if as_json:
-        _operate_for_machines(operation, env, cwd, options, packs, confirm)
-        return
-    display = Display(console(), planning=operation.__name__ == "preview")
-    stack = _stack(env, cwd, display, has_state=operation.__name__ in ("destroy", "refresh"))
-    gated, noted, _ = _gated(stack, operation.__name__, options, cwd, packs, confirm)
-    try:
-        with display.running(f"{verb} {env} ({stack.project.name})"):
-            result = operation(stack, gated)
-    except Refused as refusal:
-        if refusal.result:
-            display.conclude(refusal.result)
-        raise
-    display.conclude(result)
-    for line in lines(noted.found, creation=noted.creation):
-        display.console.print(line)
-    if result.result != "succeeded":
-        raise typer.Exit(_EXIT_CODES[result.result])
-
-
-def _gated(
-    stack: Stack, operation: str, options: Options, cwd: Path, packs: Packs, confirm: str | None
-) -> tuple[Options, Noted, Spending | None]:
-    """The options with the policies and gates that stand before this run. Raises Refused where the caller does not get past."""
-    from dataclasses import replace
-
-    from isostack.policy.attach import attach
-    from isostack.widening import Noted
-
-    noted, gates = Noted(), list(options.gates)
-    guard = None if operation == "preview" else _guard(stack.name, cwd)
-    if operation in ("up", "preview") and (guard or not options.skip_preview):
-        gates.append(noted)
-    if guard is not None:
-        if sys.stdin.isatty() and confirm is None:
-            guard.ask_name = lambda: str(typer.prompt(f"Everything in {stack.name} is about to be deleted. Type its name"))
-        guard.planned = bool(options.gates)
-        guard.admit(operation, confirm)
-        gates.append(guard.gate)
-    analyzer = None if packs is None else attach(stack.project, stack.config, *packs)
-    spending = _spending(stack) if operation in ("up", "preview") else None
-    if spending is not None:
-        gates.append(spending)
-    return replace(options, gates=gates, analyzer=analyzer), noted, spending
-
-
-def _spending(stack: Stack) -> Spending | None:
-    """What holds a run to its environment's budget; None where that has none."""
-    from isostack.parameters import has_parameters
-
-    if not has_parameters(stack.project):
-        return None
-    from isostack.cost import budget
-
-    limits = budget.of(stack.project, stack.name, stack.config.values)
-    return budget.Spending(limits) if limits else None
-
-
-def _guard(env: str, cwd: Path) -> Guard | None:
-    """What stands before an environment that only some may run; None for any other."""
-    from isostack.parameters import has_parameters
-
-    project = _project(cwd)
-    if not has_parameters(project):
-        return None
-    from isostack.engine.project import load_stack
-    from isostack.gates.admission import guard_of
-
-    store = _store(project)
-    config = load_stack(project, env, store.keyring.open)
-    return guard_of(project, env, config.values, store.home, "" if cwd == HERE else f" --cwd {cwd}")
-
-
-def _operate_for_machines(
-    operation: Callable[[Stack, Options], Result], env: str, cwd: Path, options: Options, packs: Packs, confirm: str | None
-) -> None:
-    """Print one document, the same keys for every ending."""
-    from isostack.engine.events import Result, Tally
-
-    noted = spending = None
-    name: Any = operation.__name__
-    started = time.perf_counter()
-    try:
-        with stdout_kept():
-            stack = _stack(env, cwd, lambda event: None, has_state=name in ("destroy", "refresh"))
-            gated, noted, spending = _gated(stack, name, options, cwd, packs, confirm)
-            result = operation(stack, gated)
-        document, code = _document(result), _EXIT_CODES[result.result]
-    except IsostackError as error:
-        seconds = round(time.perf_counter() - started, 3)
-        found = error.result if isinstance(error, Refused) else None
-        document, code = _document(found or Result(env, name, "failed", Tally(), seconds)), error.exit_code
-        document |= _refusal(error, code)
-    document["widening"] = [one.as_dict() for one in noted.found] if noted else []
-    document["cost"] = spending.as_dict() if spending else None
-    _print_json(document)
-    if code:
-        raise typer.Exit(code)
-
-
-def _document(result: Result) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from isostack.display import presentable
-
-    return {
-        "stack": result.stack,
-        "engine": result.engine,
-        "operation": result.operation,
-        "result": result.result,
-        "exit_code": _EXIT_CODES[result.result],
-        "changes": result.changes.as_dict(),
-        "duration_seconds": result.duration_seconds,
-        "outputs": presentable(result.outputs),
-        "diagnostics": [{"urn": d.urn, "severity": d.severity, "message": d.message} for d in result.diagnostics],
-        "policy": [asdict(violation) for violation in result.policy],
-    }
 
 
 # -- state -------------------------------------------------------------------------------------------------------------
@@ -439,18 +119,18 @@ def outputs(
     from isostack.engine.deployment import STACK_TYPE
     from isostack.status import what_is_lost
 
-    project = _project(cwd)
-    store = _store(project)
-    _require_state(store, project, env)
+    project = project_at(cwd)
+    store = store_of(project)
+    require_state(project, store, env)
     snapshot = store.load(project.name, env).snapshot
     values: dict[str, Any] = next((dict(r.outputs) for r in snapshot.resources if r.type == STACK_TYPE), {})
     if name is not None and name not in values:
         raise BadInput(f"{env} exports no {name!r}; it exports {', '.join(sorted(values)) or 'nothing'}")
-    lost = what_is_lost(snapshot, env, _local_cloud(cwd).status().identity)
+    lost = what_is_lost(snapshot, env, local_cloud_at(cwd).status().identity)
     if lost:
         print(f"warning: {lost}", file=sys.stderr)  # noqa: T201 - a message
     if as_json:
-        _print_json(presentable(values if name is None else values[name], show_secrets))
+        print_json(presentable(values if name is None else values[name], show_secrets))
     elif name is not None:
         print(shown(values[name], show_secrets))  # noqa: T201 - the value alone, for scripts
     else:
@@ -460,10 +140,10 @@ def outputs(
 @app.command("export")
 def export_state(env: Env, as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None:
     """Print an environment's state in Pulumi's deployment format, secrets encrypted; `pulumi stack import` takes it."""
-    project = _project(cwd)
-    store = _store(project)
-    _require_state(store, project, env)
-    _print_json(store.export(project.name, env))
+    project = project_at(cwd)
+    store = store_of(project)
+    require_state(project, store, env)
+    print_json(store.export(project.name, env))
 
 
 @app.command("import")
@@ -477,9 +157,9 @@ def import_state(
     """Replace an environment's state by one from a file."""
     from isostack.engine.lock import StackLock
 
-    project = _project(cwd)
-    store = _store(project)
-    guard = _guard(env, cwd)
+    project = project_at(cwd)
+    store = store_of(project)
+    guard = guard_before(project, store, env, repeated(cwd))
     if guard is not None:
         guard.admit("import")
     try:
@@ -489,7 +169,7 @@ def import_state(
     with StackLock(store.folder(project.name, env), f"isostack import {env}"):
         count = store.import_(project.name, env, text, str(file))
     if as_json:
-        _print_json({"stack": env, "result": "succeeded", "resources": count})
+        print_json({"stack": env, "result": "succeeded", "resources": count})
     else:
         console().print(f"{env}: {count} resources imported")
 
@@ -500,10 +180,10 @@ def status(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None
     from isostack.engine.project import known_stacks
     from isostack.status import lines, overview
 
-    project = _project(cwd)
-    rows = overview(project, _store(project), known_stacks(project), _local_cloud(cwd).status().identity)
+    project = project_at(cwd)
+    rows = overview(project, store_of(project), known_stacks(project), local_cloud_at(cwd).status().identity)
     if as_json:
-        _print_json({"project": project.name, "environments": rows})
+        print_json({"project": project.name, "environments": rows})
     elif not rows:
         console().print(f"{project.name} has no environments yet; isostack up ENV makes one")
     else:
@@ -525,13 +205,13 @@ def parity(
     from isostack.parameters import newest_pinned
     from isostack.parity import lines, prove
 
-    project = _project(cwd)
+    project = project_at(cwd)
     chosen = version or newest_pinned(project)
-    host = OfflineHost(_local_cloud(cwd))
+    host = OfflineHost(local_cloud_at(cwd))
     if as_json:
         with stdout_kept():
             proof = prove(project, chosen, host, lambda what: None)
-        _print_json(proof.as_dict())
+        print_json(proof.as_dict())
     else:
         display = Display(console(), planning=True)
         with display.running(f"Comparing the environments of {chosen} ({project.name})"):
@@ -553,7 +233,7 @@ def cloud_start(
     debug: Debug = False,
 ) -> None:
     """Start the local cloud, or say that it runs."""
-    cloud = _local_cloud(cwd)
+    cloud = local_cloud_at(cwd)
     endpoint = cloud.ensure(port=port)
     if endpoint.notice:
         print(f"warning: {endpoint.notice}", file=sys.stderr)  # noqa: T201 - the message
@@ -563,9 +243,9 @@ def cloud_start(
 @cloud_app.command("stop")
 def cloud_stop(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None:
     """Stop the local cloud. What it holds is gone then; `up` makes it anew."""
-    stopped = _local_cloud(cwd).stop()
+    stopped = local_cloud_at(cwd).stop()
     if as_json:
-        _print_json({"stopped": bool(stopped)})
+        print_json({"stopped": bool(stopped)})
     else:
         console().print("the local cloud is stopped" if stopped else "the local cloud was not running")
 
@@ -573,7 +253,7 @@ def cloud_stop(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> 
 @cloud_app.command("status")
 def cloud_status(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None:
     """Show the local cloud's address, uptime, and resources by service."""
-    _show_cloud(_local_cloud(cwd), as_json)
+    _show_cloud(local_cloud_at(cwd), as_json)
 
 
 @cloud_app.command("reset")
@@ -583,7 +263,7 @@ def cloud_reset(yes: Yes = False, as_json: Json = False, cwd: Cwd = HERE, debug:
         if as_json or not sys.stdin.isatty():
             raise BadInput("cloud reset: there is nobody to ask; add --yes to empty the local cloud")
         typer.confirm("Empty the local cloud?", abort=True)
-    cloud = _local_cloud(cwd)
+    cloud = local_cloud_at(cwd)
     cloud.reset()
     _show_cloud(cloud, as_json)
 
@@ -593,7 +273,7 @@ def _show_cloud(cloud: LocalCloud, as_json: bool) -> None:
 
     state = cloud.status()
     if as_json:
-        _print_json(asdict(state))
+        print_json(asdict(state))
         return
     out = console()
     if not state.running:
@@ -610,73 +290,6 @@ def _duration(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-# -- what the commands stand on ----------------------------------------------------------------------------------------
-
-
-def _print_json(document: Any) -> None:
-    print(json.dumps(document, indent=2))  # noqa: T201 - the document is the output
-
-
-def _project(cwd: Path) -> Project:
-    from isostack.engine.project import load_project
-
-    if not cwd.is_dir():
-        raise BadInput(f"--cwd {cwd}: no such directory")
-    return load_project(cwd.resolve())
-
-
-def _chosen_home() -> Path | None:
-    chosen = os.environ.get("ISOSTACK_HOME")
-    return Path(chosen).expanduser().resolve() if chosen else None
-
-
-def _home(project: Project) -> Path:
-    return _chosen_home() or project.root / ".isostack"
-
-
-def _store(project: Project) -> Store:
-    from isostack.engine.store import Store
-
-    return Store(_home(project))
-
-
-def _local_cloud(cwd: Path) -> LocalCloud:
-    from isostack.localcloud.server import LocalCloud
-
-    return LocalCloud(_chosen_home() or _home(_project(cwd)))
-
-
-def _stack(env: str, cwd: Path, sink: Callable[[Event], None], *, has_state: bool) -> Stack:
-    from isostack.engine.project import load_stack
-    from isostack.engine.run import Stack
-    from isostack.localcloud.provider import LocalCloudHost
-    from isostack.localcloud.server import LocalCloud
-
-    project = _project(cwd)
-    store = _store(project)
-    if has_state:
-        _require_state(store, project, env)
-    else:
-        _require_stack(project, store, env)
-    config = load_stack(project, env, store.keyring.open)
-    return Stack(project, env, config, store, LocalCloudHost(LocalCloud(store.home)), sink)
-
-
-def _require_stack(project: Project, store: Store, env: str) -> None:
-    """A project that has stack files has no other stacks, but for those that the state knows."""
-    from isostack.engine.project import known_stacks
-
-    known = known_stacks(project)
-    if known and env not in known and (project.name, env) not in store.stacks():
-        raise BadInput(f"no environment {env!r} in {project.name}; there are {', '.join(known)}")
-
-
-def _require_state(store: Store, project: Project, env: str) -> None:
-    if (project.name, env) not in store.stacks():
-        _require_stack(project, store, env)
-        raise BadInput(f"{env} has no state yet; bring it up first: isostack up {env}")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
-"""Lines with styles on standard output: through Rich on a terminal; as plain text elsewhere, which needs no Rich.
+"""Standard output: lines with styles, through Rich on a terminal and as plain text elsewhere, which needs no Rich; tables; and
+JSON documents.
 
 Owns how a line looks, not what it says. Styles are Rich's (``bold red``).
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -93,6 +95,25 @@ def console() -> Console:
     """For today's standard output: while a program runs, ``sys.stdout`` is what takes the program's lines."""
     colours = sys.stdout.isatty() or any(map(os.environ.get, ("FORCE_COLOR", "TTY_COMPATIBLE")))
     return Terminal(sys.stdout) if colours else Console(sys.stdout)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print what a command answers, as it is."""
+    for line in lines:
+        print(line)  # noqa: T201 - the answer
+
+
+def print_json(document: Any, default: Callable[[Any], Any] | None = None) -> None:
+    """Print a document; ``default`` gives what JSON has no form for."""
+    print(json.dumps(document, indent=2, default=default))  # noqa: T201 - the document is the output
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> Iterator[str]:
+    """A line for each row, with columns of equal width; those whose numbers are in ``right`` end together."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (f"{cell:{'>' if n in right else '<'}{width}}" for n, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        yield "  ".join(cells).rstrip()
 
 
 def _text(line: Line | str) -> Text:

@@ -1,6 +1,7 @@
 """Shows a run to a person: a live tree by component on a terminal, plain lines elsewhere; diffs, summary, outputs.
 
-Draws from :mod:`isostack.engine.events` alone. Everything goes to one console; ``--json`` uses none of this.
+Draws from :mod:`isostack.engine.events` alone. Everything goes to one console; of this, ``--json`` uses only how values and
+results are written (``document``, ``presentable``).
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from isostack.console import Console, Line
 from isostack.engine import urn as urns
 from isostack.engine.events import Change, Diagnostic, Event, Op, Phase, Result, StepDone, StepStarted, Violation
 from isostack.engine.values import SIGNATURE_KEY, UNKNOWN, Secret
+from isostack.errors import EXIT_CODES
 
 _SIGNS = {
     Op.CREATE: ("+", "green"),
@@ -226,7 +228,7 @@ class Display:
         planned, doing, did = _DOING[node.op]
         text = Line((lead, "bright_black"), cut=True)
         text.append(f"{sign:<2} ", style)
-        text.append(_short(node.type), "bright_black")
+        text.append(urns.short_type(node.type), "bright_black")
         text.append(f" {node.name}", "bold" if node.op is not Op.SAME else "")
         if node.status in ("failed", "skipped"):
             text.append(f" {node.status}", "bold red" if node.status == "failed" else "yellow")
@@ -283,7 +285,8 @@ def print_violations(console: Console, violations: Sequence[Violation], *, undec
         ):
             style = "red" if violation.level == "mandatory" else "yellow"
             severity = f" [severity: {violation.severity}]" if violation.severity else ""
-            about = f"  ({_short(urns.parse(violation.urn).type)}: {urns.parse(violation.urn).name})" if violation.urn else ""
+            urn = violation.urn
+            about = f"  ({urns.short_type(urns.type_of(urn))}: {urns.name_of(urn)})" if urn else ""
             console.print(Line("        - ", (f"[{violation.level}]{severity}  {violation.policy}", style), about))
             for line in violation.message.rstrip("\n").split("\n"):
                 console.print(f"          {line}")
@@ -313,6 +316,20 @@ def presentable(value: Any, show_secrets: bool = False) -> Any:
     return value
 
 
+def document(result: Result) -> dict[str, Any]:
+    """What ``--json`` says of every result: how it ended, what was changed, and what was found."""
+    return {
+        "stack": result.stack,
+        "result": result.result,
+        "exit_code": EXIT_CODES[result.result],
+        "changes": result.changes.as_dict(),
+        "duration_seconds": result.duration_seconds,
+        "outputs": presentable(result.outputs),
+        "diagnostics": [{"urn": d.urn, "severity": d.severity, "message": d.message} for d in result.diagnostics],
+        "policy": [asdict(violation) for violation in result.policy],
+    }
+
+
 def _contents(asset: dict[str, Any]) -> str:
     return f"[archive of {', '.join(sorted(asset['assets']))}]" if asset.get("assets") else "[text]"
 
@@ -333,13 +350,6 @@ def _about(urn: str) -> str:
     return f"{urns.parse(urn).name}: " if urn else ""
 
 
-def _short(type_: str) -> str:
-    """``aws:sqs/queue:Queue`` as ``aws:sqs:Queue``, as Pulumi shows it."""
-    package, _, rest = type_.partition(":")
-    module, _, name = rest.partition(":")
-    return f"{package}:{module.partition('/')[0]}:{name}" if name else type_
-
-
 def _change_line(change: Change, indent: str) -> Line:
     sign, style = _CHANGE_SIGNS[change.kind]
     text = Line(indent)
@@ -354,4 +364,4 @@ def _change_line(change: Change, indent: str) -> Line:
     return text
 
 
-__all__ = ["Display", "presentable", "print_outputs", "print_violations", "shown"]
+__all__ = ["Display", "document", "presentable", "print_outputs", "print_violations", "shown"]

@@ -5,7 +5,7 @@ Anything else that escapes is a defect of isostack and is shown with a traceback
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from isostack.engine.events import Result
@@ -43,3 +43,16 @@ class Locked(IsostackError):
     """Another run holds the stack's lock (exit code 4)."""
 
     exit_code = 4
+
+
+EXIT_CODES = {"succeeded": 0, "failed": OperationFailed.exit_code, "refused": Refused.exit_code}
+"""The exit code of each way in which an operation ends."""
+
+
+def as_document(error: object, code: int) -> dict[str, Any]:
+    """What ``--json`` says of an error that ends the process with this code."""
+    return {
+        "result": "refused" if code == Refused.exit_code else "failed",
+        "exit_code": code,
+        "diagnostics": [{"urn": "", "severity": "error", "message": str(error)}],
+    }

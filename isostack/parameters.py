@@ -166,7 +166,7 @@ def parameters_of(project: Project) -> ParametersModule:
     file = _file_of(project)
     folder = file.parent
     if not file.is_file():
-        raise BadInput(f"{project.name} has no parameter sets; what they are, a module {_shown(file, project)} would say")
+        raise BadInput(f"{project.name} has no parameter sets; what they are, a module {project.relative(file)} would say")
     package = (folder / "__init__.py").is_file()
     name = f"{folder.name}.parameters" if package else "parameters"
     _forget_others(name.partition(".")[0], folder)
@@ -177,7 +177,7 @@ def parameters_of(project: Project) -> ParametersModule:
         return cast(ParametersModule, importlib.import_module(name))
     except Exception as error:
         text = " ".join(str(error).split())
-        raise BadInput(f"{_shown(file, project)} cannot be imported: {type(error).__name__}: {text}") from error
+        raise BadInput(f"{project.relative(file)} cannot be imported: {type(error).__name__}: {text}") from error
     finally:
         sys.path[:] = path
 
@@ -240,7 +240,3 @@ def problems(module: ParametersModule, versions: Sequence[str], pinned: Mapping[
             mend = f"publish it: isostack parameters publish {version}"
             found.append(BadInput(f"{environment} pins version {version}, which is not published; {mend}"))
     return found
-
-
-def _shown(file: Path, project: Project) -> str:
-    return str(file.relative_to(project.root)) if file.is_relative_to(project.root) else str(file)

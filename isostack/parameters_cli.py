@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from isostack.composition import project_at
+from isostack.console import aligned, print_json, print_lines
 from isostack.errors import BadInput, Refused
+from isostack.options import HERE, Cwd, Debug, Json
 
 if TYPE_CHECKING:
     from isostack.engine.project import Project
@@ -17,11 +20,7 @@ if TYPE_CHECKING:
 
 parameters_app = typer.Typer(help="The parameter sets: what environments are made from.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
-Cwd = Annotated[Path, typer.Option("--cwd", metavar="DIR", help="The Pulumi project to work on.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="A version of the parameter set.")]
-HERE = Path()
 
 
 @parameters_app.command("list")
@@ -43,13 +42,13 @@ def list_versions(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) 
             for version in module.versions()
         ]
     if as_json:
-        _print_json({"project": project.name, "versions": rows})
+        print_json({"project": project.name, "versions": rows})
         return
     cells = [
         (r["version"], r["digest"][:12], "published" if r["published"] else "draft", ", ".join(r["pinned_by"]) or "-")
         for r in rows
     ]
-    _print(_aligned([("version", "digest", "state", "pinned by"), *cells]))
+    print_lines(aligned([("version", "digest", "state", "pinned by"), *cells]))
 
 
 @parameters_app.command()
@@ -69,12 +68,12 @@ def show(
         values = parameters.plain(environment) if environment is not None else {}
         every = {name: parameters.plain(name) for name in module.ENVIRONMENTS}
     if environment is not None:
-        _print_json(values) if as_json else _print(_yaml(values))
+        print_json(values) if as_json else print_lines(_yaml(values))
     elif as_json:
-        _print_json(every)
+        print_json(every)
     else:
         cells = ((path, name, (_text(value),)) for name in every for path, value in _flat(every[name]).items())
-        _print(_aligned([("parameter", "environment", "value"), *_grouped(cells, len(every))]))
+        print_lines(aligned([("parameter", "environment", "value"), *_grouped(cells, len(every))]))
 
 
 @parameters_app.command()
@@ -92,12 +91,12 @@ def diff(
     with told():
         changes = module.diff(module.load(before), module.load(after))
     if as_json:
-        _print_json({"from": before, "to": after, "changes": [vars(change) for change in changes]})
+        print_json({"from": before, "to": after, "changes": [vars(change) for change in changes]})
     elif changes:
         cells = ((change.path, change.environment, _change(change)) for change in changes)
-        _print(_aligned([("parameter", "environment", before, after), *_grouped(cells, len(module.ENVIRONMENTS))]))
+        print_lines(aligned([("parameter", "environment", before, after), *_grouped(cells, len(module.ENVIRONMENTS))]))
     else:
-        _print([f"{before} and {after} say the same"])
+        print_lines([f"{before} and {after} say the same"])
 
 
 @parameters_app.command()
@@ -121,9 +120,9 @@ def explain(
         known = {name: getattr(found, name) for name in ("path", "environment", "value", "meaning", "file", "line")}
         columns = {"path": table.path, "line": table.line, "values": dict(table.values)} if table else None
         reason = {"staging_may_differ": table.marker.reason or None} if table else {}
-        _print_json({"version": chosen, **known, "table": columns and {**columns, **reason}})
+        print_json({"version": chosen, **known, "table": columns and {**columns, **reason}})
     else:
-        _print(_explained(found))
+        print_lines(_explained(found))
 
 
 @parameters_app.command()
@@ -145,13 +144,13 @@ def check(
     if as_json:
         result = {0: "succeeded", Refused.exit_code: "refused"}.get(code, "failed")
         diagnostics = [{"urn": "", "severity": "error", "message": line} for line in lines]
-        _print_json({"result": result, "exit_code": code, "versions": every, "diagnostics": diagnostics})
+        print_json({"result": result, "exit_code": code, "versions": every, "diagnostics": diagnostics})
         if code:
             raise typer.Exit(code)
     elif found:
         raise (Refused if code == Refused.exit_code else BadInput)("\n".join(lines))
     else:
-        _print([f"{', '.join(every)}: nothing is wrong"])
+        print_lines([f"{', '.join(every)}: nothing is wrong"])
 
 
 @parameters_app.command()
@@ -168,11 +167,11 @@ def new(
     project, module = _open(cwd)
     with told():
         file = module.new(version, source)
-    where = str(file.relative_to(project.root)) if file.is_relative_to(project.root) else str(file)
+    where = project.relative(file)
     if as_json:
-        _print_json({"version": version, "file": where})
+        print_json({"version": version, "file": where})
     else:
-        _print([f"{where} is a copy", f"next: edit it · isostack parameters check {version} · publish {version}"])
+        print_lines([f"{where} is a copy", f"next: edit it · isostack parameters check {version} · publish {version}"])
 
 
 @parameters_app.command()
@@ -184,25 +183,22 @@ def publish(version: Version, as_json: Json = False, cwd: Cwd = HERE, debug: Deb
     with told():
         digest = module.publish(version)
     if as_json:
-        _print_json({"version": version, "digest": digest})
+        print_json({"version": version, "digest": digest})
     else:
-        _print([f"{version} is published: {digest}"])
+        print_lines([f"{version} is published: {digest}"])
 
 
 @parameters_app.command()
 def schema(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None:
     """Print the JSON schema of the documents, for editors."""
     _, module = _open(cwd)
-    _print([module.schema().rstrip()])
+    print_lines([module.schema().rstrip()])
 
 
 def _open(cwd: Path) -> tuple[Project, ParametersModule]:
-    from isostack.engine.project import load_project
     from isostack.parameters import parameters_of
 
-    if not cwd.is_dir():
-        raise BadInput(f"--cwd {cwd}: no such directory")
-    project = load_project(cwd.resolve())
+    project = project_at(cwd)
     return project, parameters_of(project)
 
 
@@ -240,7 +236,7 @@ def _explained(found: Explanation) -> Iterator[str]:
         yield "one value for all environments"
         return
     yield f"a column of the table {found.table.path}:"
-    yield from (f"  {line}" for line in _aligned([(name, _text(value)) for name, value in found.table.values.items()]))
+    yield from (f"  {line}" for line in aligned([(name, _text(value)) for name, value in found.table.values.items()]))
     reason = found.table.marker.reason
     yield f"staging may differ from production: {reason}" if reason else "staging has the same as production"
 
@@ -260,17 +256,3 @@ def _yaml(values: dict[str, Any]) -> Iterator[str]:
 
     plain = json.loads(json.dumps(values))  # tuples as lists
     yield yaml.safe_dump(plain, sort_keys=False, default_flow_style=None, width=120).rstrip()
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-
-
-def _print(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(line)  # noqa: T201 - the answer
-
-
-def _print_json(document: Any) -> None:
-    print(json.dumps(document, indent=2))  # noqa: T201 - the document is the output

@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from isostack.engine.deployment import STACK_TYPE
 from isostack.engine.graph import ABSENT, LOOK_UP, Comparison, Graph, Node, Place, compare, record, shown_path
-from isostack.engine.project import PINNED_KEY, Project, StackConfig, load_stack
+from isostack.engine.project import ENVIRONMENT_KEY, PINNED_KEY, Project, StackConfig, load_stack
 from isostack.engine.values import UNKNOWN, Secret, has_unknown
 from isostack.parameters import parameters_of, pins, told
 
 if TYPE_CHECKING:
     from isostack.engine.provider import ProviderHost
 
-ENVIRONMENT_KEY = "isostack:environment"
 COLUMNS_KEY = "isostack:columns"
 TOGETHER = "several tables together"
 MASKED = "[secret]"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from isostack.console import aligned
 from isostack.engine.lock import holder
 from isostack.engine.project import pinned_version
 from isostack.errors import IsostackError
@@ -30,7 +31,7 @@ def overview(project: Project, store: Store, names: list[str], identity: str) ->
 def what_is_lost(snapshot: Snapshot, stack: str, identity: str) -> str | None:
     """Says so where the cloud that the state speaks of is not the one with this identity."""
     known = snapshot.metadata.cloud
-    if not known or known == identity or not any(r.custom and not r.type.startswith("pulumi:") for r in snapshot.resources):
+    if not known or known == identity or not any(r.in_cloud for r in snapshot.resources):
         return None
     happened = "was reset or restarted" if identity else "does not run"
     return f"the local cloud {happened}, and what the state knows is gone; isostack up {stack} makes it anew"
@@ -45,7 +46,7 @@ def _row(project: Project, store: Store, name: str, has_state: bool, identity: s
             row["lock"] = holder(store.folder(project.name, name))
             snapshot = store.load(project.name, name).snapshot
             facts = snapshot.metadata
-            row["resources"] = sum(1 for r in snapshot.resources if r.custom and not r.type.startswith("pulumi:"))
+            row["resources"] = sum(r.in_cloud for r in snapshot.resources)
             row |= {"last_change": facts.changed or None, "operation": facts.operation, "result": facts.result}
             row["deployed"] = facts.parameter_version or None
             row["problem"] = what_is_lost(snapshot, name, identity)
@@ -56,12 +57,7 @@ def _row(project: Project, store: Store, name: str, has_state: bool, identity: s
 
 def lines(rows: list[dict[str, Any]]) -> Iterator[str]:
     """The overview as aligned lines, and what is wrong below it, in full."""
-    table = [COLUMNS, *map(_cells, rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for cells in table:
-        aligned = zip(COLUMNS, cells, widths, strict=True)
-        padded = [f"{c:>{w}}" if name == "resources" else f"{c:<{w}}" for name, c, w in aligned]
-        yield "  ".join(padded).rstrip()
+    yield from aligned([COLUMNS, *map(_cells, rows)], right=[COLUMNS.index("resources")])
     for row in rows:
         if row["problem"]:
             yield f"{row['environment']}: {row['problem']}"

@@ -224,6 +224,13 @@ def documents(resource: Resource, *kinds: Kind) -> Iterator[Document]:
             yield document
 
 
+def allowing(resource: Resource, *kinds: Kind) -> Iterator[tuple[Document, Statement]]:
+    """The statements that allow, each with its document. Raises CannotTell as ``documents`` does."""
+    for document in documents(resource, *kinds):
+        for statement in document.allowing:
+            yield document, statement
+
+
 def unreadable(resource: Resource, *kinds: Kind) -> Iterator[str]:
     """What is wrong with documents that cannot be read, and that no rule can judge therefore. Raises CannotTell at the end."""
     for document in _documents(resource, kinds):

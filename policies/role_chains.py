@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import cached_property
 
-from policies.documents import Document, Kind, Statement, documents
+from policies.documents import Document, Kind, Statement, allowing, documents
 from policies.references import References
 from policies.resources import UNKNOWN, Resource
 
@@ -47,8 +47,7 @@ class RoleChains:
                     yield [*way, role]
 
     def _trusting(self, role: Resource) -> Iterator[tuple[Document, Statement]]:
-        for document in documents(role, Kind.TRUST):
-            yield from ((document, statement) for statement in document.allowing)
+        return allowing(role, Kind.TRUST)
 
     def _entered_by_people(self, role: Resource) -> bool:
         own = self._own_arns

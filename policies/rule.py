@@ -45,7 +45,6 @@ class Levels:
 EVERYWHERE = Levels(dev=MANDATORY, integration=MANDATORY, staging=MANDATORY, production=MANDATORY)
 DEV_MAY = Levels(dev=ADVISORY, integration=MANDATORY, staging=MANDATORY, production=MANDATORY)
 FROM_STAGING = Levels(dev=DISABLED, integration=ADVISORY, staging=MANDATORY, production=MANDATORY)
-PRODUCTION_ALONE = Levels(dev=DISABLED, integration=DISABLED, staging=DISABLED, production=MANDATORY)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isostack.console import console, stdout_kept
+from isostack.composition import home_of, project_at
+from isostack.console import console, print_json, stdout_kept
 from isostack.errors import BadInput
+from isostack.options import HERE, Cwd, Debug, Json
 
 if TYPE_CHECKING:
     from isostack.cost.budget import Spending
     from isostack.engine.project import Project
 
-HERE = Path()
-
 
 def cost(
     env: Annotated[str | None, typer.Argument(metavar="ENV", help="The environment: the name of a stack.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every environment.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")] = False,
-    cwd: Annotated[Path, typer.Option("--cwd", metavar="DIR", help="The Pulumi project to work on.")] = HERE,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    as_json: Json = False,
+    cwd: Cwd = HERE,
+    debug: Debug = False,
 ) -> None:
     """Estimate what an environment costs a month, now and after an `up`, by component. Needs no cloud."""
     from isostack.cost.estimate import LABEL
-    from isostack.engine.project import load_project
     from isostack.preview.collect import environments
 
     if (env is None) is not everything:
         raise BadInput("name an environment, or ask for all of them with --all")
-    if not cwd.is_dir():
-        raise BadInput(f"--cwd {cwd}: no such directory")
-    project = load_project(cwd.resolve())
+    project = project_at(cwd)
     known = environments(project)
     if env is not None and env not in known:
         raise BadInput(f"no environment {env!r} in {project.name}; there are {', '.join(known)}")
@@ -44,7 +38,7 @@ def cost(
         found = {name: _foreseen(project, name) for name in ([env] if env is not None else known)}
     if as_json:
         document = {"project": project.name, "label": LABEL, "environments": {n: _document(one) for n, one in found.items()}}
-        print(json.dumps(document, indent=2))  # noqa: T201 - the document is the output
+        print_json(document)
         return
     for line in _lines(found):
         console().print(line)
@@ -55,9 +49,7 @@ def _foreseen(project: Project, name: str) -> Spending:
     from isostack.cost import budget, estimate
     from isostack.preview.collect import Sources, intend
 
-    chosen = os.environ.get("ISOSTACK_HOME")
-    home = Path(chosen).expanduser().resolve() if chosen else project.root / ".isostack"
-    intent = intend(Sources(project, home, ""), name).intent
+    intent = intend(Sources(project, home_of(project), ""), name).intent
     found = budget.Spending(budget.of(project, name, intent.stack.config.values))
     found.before, found.after = estimate.of(intent.before), estimate.of(intent.after)
     found.verdict = found.budget.judge(found.before, found.after)

@@ -119,7 +119,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run came to; ``as_dict`` is the document that ``--json`` prints."""
+    """What a run came to."""
 
     stack: str
     operation: Literal["up", "preview", "destroy", "refresh"]

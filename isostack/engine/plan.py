@@ -316,15 +316,6 @@ def provider_urn(reference: str) -> str:
     return reference.rpartition("::")[0]
 
 
-def dependents(resources: Iterable[ResourceState]) -> dict[str, list[ResourceState]]:
-    """For each URN, the resources that require it directly."""
-    result: dict[str, list[ResourceState]] = {}
-    for resource in resources:
-        for urn in requirements(resource):
-            result.setdefault(urn, []).append(resource)
-    return result
-
-
 def deletion_blockers(doomed: Sequence[ResourceState]) -> list[list[int]]:
     """For each resource to delete, the indices of those that must be deleted before it: all that require it.
 

@@ -301,7 +301,7 @@ def _failure(error: Exception, project: Project) -> IsostackError:
     if isinstance(error, ModuleNotFoundError):
         return OperationFailed(_missing_module(error, project))
     if isinstance(error, SyntaxError) and error.filename:
-        return OperationFailed(f"{_shown(error.filename, project)}:{error.lineno}: {type(error).__name__}: {error.msg}")
+        return OperationFailed(f"{project.relative(Path(error.filename))}:{error.lineno}: {type(error).__name__}: {error.msg}")
     return OperationFailed(f"{where}{type(error).__name__}: {text}")
 
 
@@ -318,10 +318,5 @@ def _where(error: BaseException, project: Project) -> str:
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         path = Path(frame.filename)
         if path.is_relative_to(project.root) and not {"site-packages", ".venv"}.intersection(path.parts):
-            return f"{_shown(frame.filename, project)}:{frame.lineno}: "
+            return f"{project.relative(Path(frame.filename))}:{frame.lineno}: "
     return ""
-
-
-def _shown(file: str, project: Project) -> str:
-    path = Path(file)
-    return str(path.relative_to(project.root)) if path.is_relative_to(project.root) else file

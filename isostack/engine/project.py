@@ -20,6 +20,7 @@ from isostack.engine.project_file import EXTENSIONS, read, shown, to_text
 from isostack.errors import BadInput, Refused
 
 LONGEST_NAME: Final = 100
+ENVIRONMENT_KEY: Final = "isostack:environment"
 PINNED_KEY: Final = "isostack:parameters"
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
@@ -56,6 +57,10 @@ class Project:
     def stack_file(self, stack: str) -> Path:
         """Where the stack's configuration is written, whether it is there or not."""
         return self.stack_config_dir / f"Pulumi.{stack}{self.file.suffix}"
+
+    def relative(self, file: Path) -> str:
+        """A file's path as messages show it: from the project's folder where it lies in that."""
+        return str(file.relative_to(self.root)) if file.is_relative_to(self.root) else str(file)
 
 
 @dataclass(frozen=True)

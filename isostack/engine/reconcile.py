@@ -89,8 +89,7 @@ def refresh(deployment: Deployment) -> None:
         resources = [
             r
             for r in deployment.snapshot.resources
-            if r.custom and r.id and r.urn in deployment.targets
-            if not r.type.startswith("pulumi:") and not r.pending_replacement
+            if r.in_cloud and r.id and r.urn in deployment.targets and not r.pending_replacement
         ]
     iterator: Iterator[ResourceState] = iter(resources)
 

@@ -60,6 +60,11 @@ class ResourceState:
     text: str = field(default="", init=False, compare=False, repr=False)
     """The resource as JSON, kept by :class:`~isostack.engine.state_file.Codec`."""
 
+    @property
+    def in_cloud(self) -> bool:
+        """Whether it stands for something in a cloud: no component, and none of Pulumi's own types, such as a provider."""
+        return self.custom and not self.type.startswith("pulumi:")
+
     def references(self) -> Iterator[tuple[str, str]]:
         """The URNs that this resource refers to, each with the word for how: everything but the provider."""
         if self.parent:

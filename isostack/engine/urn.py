@@ -60,6 +60,13 @@ def type_of(urn: str) -> str:
     return parse(urn).type
 
 
+def short_type(type_: str) -> str:
+    """A type as Pulumi shows it: ``aws:sqs/queue:Queue`` as ``aws:sqs:Queue``."""
+    package, _, rest = type_.partition(":")
+    module, _, name = rest.partition(":")
+    return f"{package}:{module.partition('/')[0]}:{name}" if name else type_
+
+
 def qualified_type(urn: str) -> str:
     """The resource's type with those of its parents before it, each followed by ``$``."""
     return parse(urn).qualified_type

@@ -64,13 +64,6 @@ def to_struct(values: PropertyMap) -> struct_pb2.Struct:
     return struct
 
 
-def to_value(value: Any) -> struct_pb2.Value:
-    """The ``Value`` of one property value."""
-    result = struct_pb2.Value()
-    _set(result, value)
-    return result
-
-
 def _fill(struct: struct_pb2.Struct, values: PropertyMap) -> None:
     fields = struct.fields
     for key, value in values.items():

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from isostack.engine.project import ENVIRONMENT_KEY, PINNED_KEY
 from isostack.errors import Refused
 from isostack.gates.approvals import Approval, note_run, open_approvals
 from isostack.gates.emergency import is_recorded
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from isostack.engine.run import Intent
     from isostack.parameters import Gates
 
-ENVIRONMENT_KEY: Final = "isostack:environment"
-PINNED_KEY: Final = "isostack:parameters"
 LONGEST_LIST: Final = 20
 
 

@@ -42,15 +42,7 @@ def approve(
 ) -> Approval:
     """Record an approval."""
     until = (datetime.now(UTC) + lifetime).isoformat(timespec="seconds")
-    facts = {
-        "project": project,
-        "stack": stack,
-        "operation": operation,
-        "digest": digest,
-        "person": by.person,
-        "arn": by.arn,
-        "until": until,
-    }
+    facts = {**_facts(project, stack, operation, digest, by), "until": until}
     return Approval(record.append(APPROVAL, facts).number, **facts)
 
 
@@ -73,17 +65,15 @@ def note_run(
     record: Record, project: str, stack: str, operation: str, digest: str, by: Session, approvals: Sequence[Approval]
 ) -> None:
     """Record a run of a restricted environment and the approvals that it uses up."""
-    facts = {
-        "project": project,
-        "stack": stack,
-        "operation": operation,
-        "digest": digest,
-        "person": by.person,
-        "arn": by.arn,
-        "ticket": by.ticket,
-        "approvals": [approval.number for approval in approvals],
-    }
-    record.append(USE, facts)
+    facts = _facts(project, stack, operation, digest, by)
+    record.append(USE, {**facts, "ticket": by.ticket, "approvals": [approval.number for approval in approvals]})
+
+
+def _facts(project: str, stack: str, operation: str, digest: str, by: Session) -> dict[str, str]:
+    """What both say: which change of which stack, and who."""
+    return {
+        "project": project, "stack": stack, "operation": operation, "digest": digest, "person": by.person, "arn": by.arn
+    }  # fmt: skip
 
 
 def _approval(entry: Entry) -> Approval:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
 import sys
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -16,25 +15,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isostack.console import console
+from isostack import composition
+from isostack.console import console, print_json, print_lines
 from isostack.errors import BadInput, OperationFailed, Refused
+from isostack.options import HERE, Cwd, Debug, Env, Json, Yes, repeated
 
 if TYPE_CHECKING:
     from isostack.display import Display
-    from isostack.engine.events import Sink
     from isostack.engine.project import Project
-    from isostack.engine.run import Intent, Stack
+    from isostack.engine.run import Intent
     from isostack.engine.store import Store
-    from isostack.gates.admission import Guard
+    from isostack.localcloud.server import LocalCloud
     from isostack.parameters import Gates
 
-Env = Annotated[str, typer.Argument(metavar="ENV", help="The environment: the name of a stack.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
-Cwd = Annotated[Path, typer.Option("--cwd", metavar="DIR", help="The Pulumi project to work on.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 As = Annotated[str | None, typer.Option("--as", metavar="NAME", help="Who you are; your user name by default.")]
 Code = Annotated[str | None, typer.Option("--mfa", metavar="CODE", help="The six digits of your second factor.")]
-HERE = Path()
 
 
 def add_commands(app: typer.Typer, cloud_app: typer.Typer) -> None:
@@ -112,7 +107,7 @@ def approve(
     destroying: Annotated[bool, typer.Option("--destroy", help="Approve that everything in it is deleted.")] = False,
     target: Annotated[list[str] | None, typer.Option("--target", metavar="URN", help="As it will be run.")] = None,
     for_: Annotated[str, typer.Option("--for", metavar="TIME", help="How long it counts, as 90m, 8h or 2d.")] = "8h",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     as_json: Json = False,
     cwd: Cwd = HERE,
     debug: Debug = False,
@@ -128,7 +123,7 @@ def approve(
     if not yes and (as_json or not sys.stdin.isatty()):
         raise BadInput(f"approve {env}: there is nobody to ask; add --yes to approve")
     place = _Place.at(cwd)
-    guard = place.guard(env)
+    guard = composition.guard_before(place.project, place.store, env, place.where)
     if guard is None:
         raise BadInput(f"{env} asks for nobody's approval")
     by = guard.approver()
@@ -198,43 +193,29 @@ class _Place:
 
     @classmethod
     def at(cls, cwd: Path) -> _Place:
-        from isostack.engine.project import load_project
-        from isostack.engine.store import Store
+        project = composition.project_at(cwd)
+        return cls(project, composition.store_of(project), repeated(cwd))
 
-        if not cwd.is_dir():
-            raise BadInput(f"--cwd {cwd}: no such directory")
-        project = load_project(cwd.resolve())
-        chosen = os.environ.get("ISOSTACK_HOME")
-        home = Path(chosen).expanduser().resolve() if chosen else project.root / ".isostack"
-        return cls(project, Store(home), "" if cwd == HERE else f" --cwd {cwd}")
-
-    def local_cloud(self) -> Any:
+    def local_cloud(self) -> LocalCloud:
         from isostack.localcloud.server import LocalCloud
 
         return LocalCloud(self.store.home)
 
     def endpoint(self) -> str:
-        return str(self.local_cloud().ensure().url)
+        return self.local_cloud().ensure().url
 
     def gates(self, env: str) -> Gates:
         """The gates of an environment, restricted or not. Raises BadInput where the project has none for it."""
-        from isostack.engine.project import load_stack
+        from isostack.engine.project import ENVIRONMENT_KEY, PINNED_KEY, load_stack
         from isostack.parameters import gates_of, has_parameters
 
         config = load_stack(self.project, env, self.store.keyring.open).values
         gates = None
         if has_parameters(self.project):
-            gates = gates_of(self.project, config.get("isostack:environment", env), config.get("isostack:parameters"))
+            gates = gates_of(self.project, config.get(ENVIRONMENT_KEY, env), config.get(PINNED_KEY))
         if gates is None:
             raise BadInput(f"{self.project.name} names no roles for {env}: anybody may run it")
         return gates
-
-    def guard(self, env: str) -> Guard | None:
-        from isostack.engine.project import load_stack
-        from isostack.gates.admission import guard_of
-
-        config = load_stack(self.project, env, self.store.keyring.open).values
-        return guard_of(self.project, env, config, self.store.home, self.where)
 
     def foreseen(self, env: str, operation: str, targets: tuple[str, ...], quiet: bool) -> Intent:
         """What a run would do now, shown unless ``quiet``. Raises OperationFailed where it would fail."""
@@ -245,7 +226,7 @@ class _Place:
         options = run.Options(targets, gates=(seen.append,))
         look = run.preview if operation == "up" else run.preview_destroy
         display = None if quiet else _display()
-        stack = self._stack(env, display or (lambda event: None))
+        stack = composition.stack_of(self.project, self.store, env, display or (lambda event: None))
         with display.running(f"Looking at {operation} of {env}") if display else nullcontext():
             result = look(stack, options)
         if display:
@@ -253,17 +234,8 @@ class _Place:
         if not seen:
             raise OperationFailed(f"{operation} {env} would fail, so there is nothing to approve: see isostack preview {env}")
         if display:
-            for line in widening.lines(widening.widened(seen[0]), creation=widening.is_creation(seen[0])):
-                print(line)  # noqa: T201 - what is to be approved
+            print_lines(widening.lines(widening.widened(seen[0]), creation=widening.is_creation(seen[0])))
         return seen[0]
-
-    def _stack(self, env: str, sink: Sink) -> Stack:
-        from isostack.engine.project import load_stack
-        from isostack.engine.run import Stack
-        from isostack.localcloud.provider import LocalCloudHost
-
-        config = load_stack(self.project, env, self.store.keyring.open)
-        return Stack(self.project, env, config, self.store, LocalCloudHost(self.local_cloud()), sink)
 
 
 def _display() -> Display:
@@ -300,4 +272,4 @@ def _user() -> str:
 
 
 def _show(as_json: bool, document: Any, text: str) -> None:
-    print(json.dumps(document, indent=2) if as_json else text)  # noqa: T201 - the command's output
+    print_json(document) if as_json else print_lines([text])

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from isostack.errors import BadInput
-from isostack.playground.commands import HERE, Cwd, Debug, Json, working
+from isostack.options import HERE, Cwd, Debug, Json
+from isostack.playground.commands import working
 
 if TYPE_CHECKING:
     from isostack.playground.account import AccountSnapshots

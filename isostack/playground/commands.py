@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
@@ -14,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from isostack.console import Console, console, stdout_kept
-from isostack.errors import BadInput, OperationFailed, Refused
+from isostack.composition import project_at, store_of
+from isostack.console import Console, aligned, console, print_json, print_lines, stdout_kept
+from isostack.errors import EXIT_CODES, BadInput, OperationFailed, Refused
+from isostack.options import HERE, Cwd, Debug, Json
 
 if TYPE_CHECKING:
     from isostack.display import Display
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 play_app = typer.Typer(help="Playgrounds: throwaway dev stacks of your own.", no_args_is_help=True)
 
 Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The playground; yours for this git branch by default.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
-Cwd = Annotated[Path, typer.Option("--cwd", metavar="DIR", help="The Pulumi project to work on.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-HERE = Path()
 
 
 @play_app.command()
@@ -114,10 +111,12 @@ def env(
     with working(cwd, as_json) as work:
         variables = work.playgrounds.environment(work.playgrounds.named(name))
         if as_json:
-            _print(json.dumps(variables, indent=2))
+            print_json(variables)
             return
-        for key, value in sorted(variables.items()):
-            _print(f"export {key}={shlex.quote(value)}" if form == "shell" else f"{key}={_dotenv(value)}")
+        print_lines(
+            f"export {key}={shlex.quote(value)}" if form == "shell" else f"{key}={_dotenv(value)}"
+            for key, value in sorted(variables.items())
+        )
 
 
 @play_app.command()
@@ -262,9 +261,8 @@ def list_playgrounds(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = Fals
             )
             for row in rows
         ]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        for cells in table:
-            work.say("  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip())
+        for line in aligned(table):
+            work.say(line)
 
 
 # -- what the commands stand on -----------------------------------------------------------------------------------------
@@ -305,22 +303,12 @@ class Work:
 
     def conclude(self, result: Result | None, facts: dict[str, Any]) -> None:
         """Show how it ended. Raises Exit where it failed."""
-        from isostack.display import presentable
+        from isostack.display import document
 
         ending = "succeeded" if result is None else result.result
-        code = {"succeeded": 0, "failed": 1, "refused": Refused.exit_code}[ending]
+        code = EXIT_CODES[ending]
         if self._as_json:
-            told = {"result": ending, "exit_code": code, **facts}
-            if result is not None:
-                told |= {
-                    "stack": result.stack,
-                    "changes": result.changes.as_dict(),
-                    "duration_seconds": result.duration_seconds,
-                    "outputs": presentable(result.outputs),
-                    "diagnostics": [asdict(diagnostic) for diagnostic in result.diagnostics],
-                    "policy": [asdict(violation) for violation in result.policy],
-                }
-            _print(json.dumps(told, indent=2))
+            print_json({"result": ending, "exit_code": code, **facts, **(document(result) if result else {})})
         elif result is not None and self._display is not None:
             self._display.conclude(result)
         if code:
@@ -340,7 +328,7 @@ class Work:
 
     def document(self, document: dict[str, Any]) -> None:
         if self._as_json:
-            _print(json.dumps(document, indent=2))
+            print_json(document)
 
     def say(self, line: str) -> None:
         if not self._as_json:
@@ -349,17 +337,12 @@ class Work:
 
 @contextmanager
 def working(cwd: Path, as_json: bool) -> Iterator[Work]:
-    from isostack.engine.project import load_project
-    from isostack.engine.store import Store
     from isostack.localcloud.server import LocalCloud
     from isostack.playground.lifecycle import Playgrounds, warnings
 
-    if not cwd.is_dir():
-        raise BadInput(f"--cwd {cwd}: no such directory")
-    project = load_project(cwd.resolve())
-    chosen = os.environ.get("ISOSTACK_HOME")
-    home = Path(chosen).expanduser().resolve() if chosen else project.root / ".isostack"
-    playgrounds = Playgrounds(project, Store(home), LocalCloud(home))
+    project = project_at(cwd)
+    store = store_of(project)
+    playgrounds = Playgrounds(project, store, LocalCloud(store.home))
     work = Work(playgrounds, console(), as_json)
     try:
         yield work
@@ -397,7 +380,3 @@ def _shown(span: Any) -> str:
     from isostack.playground.records import shown
 
     return shown(span)
-
-
-def _print(line: str) -> None:
-    print(line)  # noqa: T201 - the output

@@ -399,8 +399,7 @@ class Playgrounds:
             snapshot = self._state(stack).snapshot
         except BadInput:
             return 0, None
-        count = sum(1 for resource in snapshot.resources if resource.custom and not resource.type.startswith("pulumi:"))
-        return count, estimate.of(snapshot).monthly
+        return sum(resource.in_cloud for resource in snapshot.resources), estimate.of(snapshot).monthly
 
 
 def warnings(all_records: list[Record], show: Callable[[str], None]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from isostack.engine.project import ENVIRONMENT_KEY
 from isostack.engine.project_file import EXTENSIONS, shown
 from isostack.errors import BadInput, Refused
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 OWN = "policies"
 """The folder beside Pulumi.yaml that holds a project's own pack."""
 PACK_FILE = "PulumiPolicy"
-ENVIRONMENT_KEY = "isostack:environment"
 NOT_WITHOUT = ("staging", "production")
 """The environments that nobody changes without a pack."""
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isostack.console import console, stdout_kept
+from isostack.composition import project_at, require_stack, stack_of, store_of
+from isostack.console import aligned, console, print_json, print_lines, stdout_kept
 from isostack.errors import BadInput, IsostackError, Refused
+from isostack.options import HERE, Cwd, Debug, Env, Json, PolicyConfigs, PolicyPacks
 
 if TYPE_CHECKING:
     from isostack.engine.events import Violation
@@ -23,32 +24,24 @@ if TYPE_CHECKING:
 
 policy_app = typer.Typer(help="Policy packs: what may be made, and what may not.", no_args_is_help=True)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
-Cwd = Annotated[Path, typer.Option("--cwd", metavar="DIR", help="The Pulumi project to work on.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Packs = Annotated[
-    list[Path] | None,
-    typer.Option("--policy-pack", metavar="DIR", help="This pack too, beside the project's own; may be repeated."),
-]
-Configs = Annotated[
-    list[Path] | None,
-    typer.Option("--policy-pack-config", metavar="FILE", help="A pack's configuration; one for each --policy-pack."),
-]
-HERE = Path()
 STRICTEST = "production"
 """The environment that packs are loaded for where none is asked about."""
 
 
 @policy_app.command("list")
 def list_policies(
-    as_json: Json = False, cwd: Cwd = HERE, policy_pack: Packs = None, policy_pack_config: Configs = None, debug: Debug = False
+    as_json: Json = False,
+    cwd: Cwd = HERE,
+    policy_pack: PolicyPacks = None,
+    policy_pack_config: PolicyConfigs = None,
+    debug: Debug = False,
 ) -> None:
     """Show every policy: area, severity, its level in each environment, ids of other lists that it answers to."""
     from isostack.policy.catalogue import entries, environments
 
     rows = entries(_packs(cwd, policy_pack or [], policy_pack_config or []))
     if as_json:
-        _print_json({"policies": [row.as_dict() for row in rows]})
+        print_json({"policies": [row.as_dict() for row in rows]})
         return
     names = environments(rows)
     head = ("policy", "area", "severity", *(names or ("level",)), "ids")
@@ -56,7 +49,7 @@ def list_policies(
         (row.name, row.area or "-", row.severity or "-", *(row.level(name) for name in names or ("",)), ", ".join(row.ids) or "-")
         for row in rows
     ]
-    _print(_aligned([head, *cells]))
+    print_lines(aligned([head, *cells]))
 
 
 @policy_app.command()
@@ -64,8 +57,8 @@ def explain(
     rule: Annotated[str, typer.Argument(metavar="RULE", help="A policy's name.")],
     as_json: Json = False,
     cwd: Cwd = HERE,
-    policy_pack: Packs = None,
-    policy_pack_config: Configs = None,
+    policy_pack: PolicyPacks = None,
+    policy_pack_config: PolicyConfigs = None,
     debug: Debug = False,
 ) -> None:
     """Say what a policy asks for, why, what it answers to, and show what fails and how that is mended."""
@@ -84,20 +77,20 @@ def explain(
             if found.rule
             else None
         )
-        _print_json({**found.as_dict(), "example": example})
+        print_json({**found.as_dict(), "example": example}, default=str)
     else:
-        _print(_explained(found))
+        print_lines(_explained(found))
 
 
 @policy_app.command()
 def check(
-    env: Annotated[str, typer.Argument(metavar="ENV", help="The environment: the name of a stack.")],
+    env: Env,
     preview: Annotated[bool, typer.Option("--preview", help="Judge what up would make, and not what is there.")] = False,
     as_json: Json = False,
     sarif: Annotated[bool, typer.Option("--sarif", help="Print SARIF 2.1.0, for code scanning, and nothing else.")] = False,
     cwd: Cwd = HERE,
-    policy_pack: Packs = None,
-    policy_pack_config: Configs = None,
+    policy_pack: PolicyPacks = None,
+    policy_pack_config: PolicyConfigs = None,
     debug: Debug = False,
 ) -> None:
     """Report every violation in an environment's state, or in a preview. Ends with 3 where one is mandatory."""
@@ -109,11 +102,11 @@ def check(
         violations = _of_preview(stack, policies) if preview else _of_state(stack, policies)
     mandatory = sum(violation.level == "mandatory" for violation in violations)
     if sarif:
-        _print_json(_sarif(stack, policies, violations))
+        print_json(_sarif(stack, policies, violations))
     elif as_json:
         ending = {"result": "refused" if mandatory else "succeeded", "exit_code": Refused.exit_code if mandatory else 0}
         judged = "preview" if preview else "state"
-        _print_json({"stack": env, "judged": judged, **ending, "policy": [asdict(violation) for violation in violations]})
+        print_json({"stack": env, "judged": judged, **ending, "policy": [asdict(violation) for violation in violations]})
     else:
         _show(env, policies, violations, "what up would make" if preview else "what is there")
     if mandatory:
@@ -124,10 +117,9 @@ def check(
 
 
 def _packs(cwd: Path, folders: Sequence[Path], files: Sequence[Path]) -> Sequence[Attached]:
-    from isostack.engine.project import StackConfig
-    from isostack.policy.attach import ENVIRONMENT_KEY
+    from isostack.engine.project import ENVIRONMENT_KEY, StackConfig
 
-    project = _project(cwd)
+    project = project_at(cwd)
     config = StackConfig(STRICTEST, project.stack_file(STRICTEST), {ENVIRONMENT_KEY: STRICTEST})
     return _attached(project, config, folders, files).packs
 
@@ -141,29 +133,11 @@ def _attached(project: Project, config: StackConfig, folders: Sequence[Path], fi
     return policies
 
 
-def _project(cwd: Path) -> Project:
-    from isostack.engine.project import load_project
-
-    if not cwd.is_dir():
-        raise BadInput(f"--cwd {cwd}: no such directory")
-    return load_project(cwd.resolve())
-
-
 def _stack(env: str, cwd: Path) -> Stack:
-    from isostack.engine.project import known_stacks, load_stack
-    from isostack.engine.run import Stack
-    from isostack.engine.store import Store
-    from isostack.localcloud.provider import LocalCloudHost
-    from isostack.localcloud.server import LocalCloud
-
-    project = _project(cwd)
-    chosen = os.environ.get("ISOSTACK_HOME")
-    store = Store(Path(chosen).expanduser().resolve() if chosen else project.root / ".isostack")
-    known = known_stacks(project)
-    if known and env not in known and (project.name, env) not in store.stacks():
-        raise BadInput(f"no environment {env!r} in {project.name}; there are {', '.join(known)}")
-    config = load_stack(project, env, store.keyring.open)
-    return Stack(project, env, config, store, LocalCloudHost(LocalCloud(store.home)), lambda event: None)
+    project = project_at(cwd)
+    store = store_of(project)
+    require_stack(project, store, env)
+    return stack_of(project, store, env, lambda event: None)
 
 
 def _of_state(stack: Stack, policies: Policies) -> Sequence[Violation]:
@@ -229,7 +203,7 @@ def _show(env: str, policies: Policies, violations: Sequence[Violation], judged:
     counts = [f"{n} {level}" for level in ("mandatory", "advisory") if (n := sum(v.level == level for v in violations))]
     print_violations(console(), violations, undecided=True)
     what = f"{' and '.join(counts) or 'no'} {'violation' if len(violations) == 1 else 'violations'}"
-    _print([f"{env}: {judged}, judged by {packs}: {what}"])
+    print_lines([f"{env}: {judged}, judged by {packs}: {what}"])
 
 
 def _explained(entry: Entry) -> Iterator[str]:
@@ -266,17 +240,3 @@ def _readable(value: Any) -> Any:
         except ValueError:
             return value
     return value
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-
-
-def _print(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(line)  # noqa: T201 - the answer
-
-
-def _print_json(document: Any) -> None:
-    print(json.dumps(document, indent=2, default=str))  # noqa: T201 - the document is the output

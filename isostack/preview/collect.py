@@ -28,7 +28,7 @@ from isostack.policy.attach import attach
 from isostack.preview.changes import as_text, changes_of, nodes_of
 from isostack.preview.offline import PreviewHost, RecordedStates
 from isostack.preview.plans import plan_of
-from isostack.preview.report import Environment, Finding, ParameterChange, Report, Widening, short_type
+from isostack.preview.report import Environment, Finding, ParameterChange, Report, Widening
 from isostack.widening import is_creation, widened
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def _spending(project: Project, intent: Intent, before: estimate.Estimate, after
 
 
 def _called(urn: str) -> str:
-    return f"{urns.name_of(urn)} ({short_type(urns.type_of(urn))})" if urn else "the stack"
+    return f"{urns.name_of(urn)} ({urns.short_type(urns.type_of(urn))})" if urn else "the stack"
 
 
 def _compared_with(sources: Sources, intent: Intent) -> str:

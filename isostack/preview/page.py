@@ -14,9 +14,10 @@ from importlib.resources import files
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from isostack.engine.urn import short_type
 from isostack.preview.changes import natural
 from isostack.preview.picture import picture
-from isostack.preview.report import COUNTED, OPS, PropertyChange, Report, ResourceChange, alike, short_type
+from isostack.preview.report import COUNTED, OPS, PropertyChange, Report, ResourceChange, alike
 from isostack.preview.text import SIGNS, clean, compared, component_name, cost_of, notes
 
 

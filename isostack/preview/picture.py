@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from isostack.preview.report import Node, short_type
+from isostack.engine.urn import short_type
+from isostack.preview.report import Node
 from isostack.preview.text import clean
 
 WIDTH: Final = 460

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from isostack.engine.files import write_whole
 from isostack.engine.project import PINNED_KEY
-from isostack.engine.urn import name_of, type_of
+from isostack.engine.urn import name_of, short_type, type_of
 from isostack.errors import BadInput, OperationFailed, Refused
 from isostack.intents import UNKNOWN_MARK, digest_of, normalised
-from isostack.preview.report import short_type
 from isostack.preview.text import clean
 
 if TYPE_CHECKING:

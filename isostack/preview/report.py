@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
+from isostack.errors import EXIT_CODES
+
 FORMAT: Final = 1
 MANY: Final = 5
 """So many resources that change alike are told together."""
@@ -155,7 +157,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        return {"succeeded": 0, "failed": 1, "refused": 3}[self.result]
+        return EXIT_CODES[self.result]
 
     def as_dict(self) -> dict[str, Any]:
         """For ``--format json``."""
@@ -211,13 +213,6 @@ def counted(environment: Environment) -> str:
         return "failed"
     parts = [f"{number:,} {COUNTED[op]}" for op, number in environment.counts.items()]
     return ", ".join(parts) or f"no changes ({environment.unchanged:,} resources)"
-
-
-def short_type(type_: str) -> str:
-    """``aws:sqs/queue:Queue`` as ``aws:sqs:Queue``."""
-    package, _, rest = type_.partition(":")
-    module, _, name = rest.partition(":")
-    return f"{package}:{module.partition('/')[0]}:{name}" if name else type_
 
 
 def alike(changes: tuple[ResourceChange, ...]) -> list[tuple[ResourceChange, ...]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 
-from isostack.preview.report import Environment, PropertyChange, Report, ResourceChange, alike, by_component, counted, short_type
+from isostack.engine.urn import short_type
+from isostack.preview.report import Environment, PropertyChange, Report, ResourceChange, alike, by_component, counted
 
 SIGNS = {"create": "+", "import": "=", "update": "~", "replace": "+-", "delete": "-", "forget": "-", "unsure": "?"}
 WIDTH = 160

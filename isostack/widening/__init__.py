@@ -76,7 +76,7 @@ def _unprotected(before: Side, after: Side) -> Iterator[Widening]:
 
 def is_creation(intent: Intent) -> bool:
     """Whether the stack has nothing yet, so that all of it is new."""
-    return not any(r.custom and not r.type.startswith("pulumi:") for r in intent.before.resources)
+    return not any(r.in_cloud for r in intent.before.resources)
 
 
 def lines(found: tuple[Widening, ...], *, creation: bool) -> Iterator[str]:

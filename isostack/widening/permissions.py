@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from isostack.engine.state import ResourceState
-from isostack.widening.sides import Kind, Side, Widening, hidden, word
+from isostack.widening.sides import Kind, Side, Widening, as_list, hidden, word
 
 ROLE: Final = "aws:iam/role:Role"
 POLICY: Final = "aws:iam/policy:Policy"
@@ -107,7 +107,7 @@ def _documents(side: Side) -> Iterator[_Document]:
         if resource.type == ROLE:
             label = f"role {side.label(resource.urn)}"
             yield _Document("trust", resource.urn, label, resource.urn, resource.inputs.get("assumeRolePolicy"))
-            for inline in _list(resource.inputs.get("inlinePolicies")):
+            for inline in as_list(resource.inputs.get("inlinePolicies")):
                 value = inline.get("policy") if isinstance(inline, Mapping) else inline
                 yield _Document("permission", resource.urn, label, resource.urn, value)
         elif owner := _INLINE.get(resource.type):
@@ -149,11 +149,11 @@ def _attachments(side: Side) -> Iterator[tuple[str, str, str, str]]:
         elif resource.type == _TO_MANY:
             policy = side.named(resource, "policyArn", POLICY)
             for owner, type_ in _OWNERS.items():
-                for name in _list(resource.inputs.get(f"{owner}s")):
+                for name in as_list(resource.inputs.get(f"{owner}s")):
                     subject = side.named(resource, f"{owner}s", type_, name)
                     yield subject, f"{owner} {side.label(subject)}", resource.urn, policy
         elif resource.type == ROLE:
-            for arn in _list(resource.inputs.get("managedPolicyArns")):
+            for arn in as_list(resource.inputs.get("managedPolicyArns")):
                 policy = side.named(resource, "managedPolicyArns", POLICY, arn)
                 yield resource.urn, f"role {side.label(resource.urn)}", resource.urn, policy
 
@@ -273,7 +273,7 @@ def grants(document: Any) -> list[Grant]:
 @lru_cache(maxsize=2048)
 def _grants(text: str) -> tuple[Grant, ...]:
     try:
-        statements = _list(json.loads(text)["Statement"])
+        statements = as_list(json.loads(text)["Statement"])
         return tuple(grant for statement in statements for grant in _of(statement))
     except (ValueError, TypeError, KeyError, AttributeError):
         return (Grant("", "whatever an unreadable policy says", "*", ""),)
@@ -295,14 +295,14 @@ def _principals(statement: Mapping[str, Any]) -> list[str]:
         return [""]
     if isinstance(given, str):
         return ["*" if given == "*" else f"AWS:{given}"]
-    return [f"{kind}:{one}" for kind, values in given.items() for one in _list(values)]
+    return [f"{kind}:{one}" for kind, values in given.items() for one in as_list(values)]
 
 
 def _either(statement: Mapping[str, Any], name: str) -> list[str]:
     if f"Not{name}" in statement:
-        kept_out = ", ".join(sorted(str(one) for one in _list(statement[f"Not{name}"])))
+        kept_out = ", ".join(sorted(str(one) for one in as_list(statement[f"Not{name}"])))
         return [f"everything but {kept_out}"]
-    return [str(one) for one in _list(statement.get(name))]
+    return [str(one) for one in as_list(statement.get(name))]
 
 
 def _covers(wide: str, narrow: str) -> bool:
@@ -317,7 +317,3 @@ def _covers(wide: str, narrow: str) -> bool:
 @lru_cache(maxsize=4096)
 def _pattern(wide: str) -> re.Pattern[str]:
     return re.compile(re.escape(wide).replace(r"\*", ".*").replace(r"\?", "[^*]"), re.DOTALL)
-
-
-def _list(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]

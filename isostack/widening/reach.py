@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from isostack.engine.state import ResourceState
 from isostack.engine.values import UNKNOWN
-from isostack.widening.sides import Side, Widening, hidden, word
+from isostack.widening.sides import Side, Widening, as_list, hidden, word
 
 GROUP: Final = "aws:ec2/securityGroup:SecurityGroup"
 _DEFAULT_GROUP: Final = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
@@ -115,11 +115,11 @@ def _taken_apart(
 def _peers(given: Mapping[str, Any], group: str, side: Side, resource: ResourceState | None) -> Iterator[str]:
     """Each peer of a rule; an empty text for one that is not known yet."""
     for key in ("cidrBlocks", "ipv6CidrBlocks", "cidrIpv4", "cidrIpv6"):
-        yield from (_text(one) for one in _list(given.get(key)))
+        yield from (_text(one) for one in as_list(given.get(key)))
     for key in ("prefixListIds", "prefixListId"):
-        yield from (f"pl {one}" if isinstance(one, str) else "" for one in _list(given.get(key)))
+        yield from (f"pl {one}" if isinstance(one, str) else "" for one in as_list(given.get(key)))
     for key in ("securityGroups", "sourceSecurityGroupId", "referencedSecurityGroupId"):
-        for one in _list(given.get(key)):
+        for one in as_list(given.get(key)):
             if isinstance(one, str):
                 found = side.named(resource, key, GROUP, one) if resource else _by_id(side, one)
             else:
@@ -242,8 +242,8 @@ def _joined(before: Side, old: ResourceState | None, resource: ResourceState, af
             (resource.inputs.get(place), old.inputs.get(place)),
             (_within(resource.inputs, place), _within(old.inputs, place)),
         ):
-            names = {_by_id(after, one) if isinstance(one, str) else "" for one in _list(now)}
-            known = {_by_id(before, one) if isinstance(one, str) else "" for one in _list(was)}
+            names = {_by_id(after, one) if isinstance(one, str) else "" for one in as_list(now)}
+            known = {_by_id(before, one) if isinstance(one, str) else "" for one in as_list(was)}
             label = f"{word(resource.type)} {after.label(resource.urn)}"
             for group in sorted(names - known):
                 text = f"{label} is now behind security group {after.label(group)} as well"
@@ -277,7 +277,3 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return str(value) if isinstance(value, (str, int)) else ""
-
-
-def _list(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]

@@ -72,3 +72,8 @@ class Side:
     def label(self, subject: str) -> str:
         """A URN's logical name; anything else as it is."""
         return subject.rpartition("::")[2] if subject.startswith("urn:") else subject or "one that is not known yet"
+
+
+def as_list(value: Any) -> list[Any]:
+    """The items of a list; one value stands for a list of it, and nothing for an empty one."""
+    return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]

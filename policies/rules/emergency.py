@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from pulumi_policy import Severity
 
-from policies.documents import Kind, Statement, documents
+from policies.documents import Kind, Statement, allowing
 from policies.resources import UNKNOWN, CannotTell, Resource
 from policies.rule import DEV_MAY, Area, Example, Finding, Given, Rule, Settings
 
@@ -32,12 +32,11 @@ def _break_glass(resources: Sequence[Resource], settings: Settings) -> Iterator[
 
 
 def _entry(role: Resource, resources: Sequence[Resource]) -> Iterator[str]:
-    for document in documents(role, Kind.TRUST):
-        for statement in document.allowing:
-            if not statement.held_by("aws:MultiFactorAuthPresent"):
-                yield f"{statement.shown} of {document.where} lets people in without a second factor"
-            if not _asks_for_ticket(statement):
-                yield f"{statement.shown} of {document.where} lets people in without a ticket"
+    for document, statement in allowing(role, Kind.TRUST):
+        if not statement.held_by("aws:MultiFactorAuthPresent"):
+            yield f"{statement.shown} of {document.where} lets people in without a second factor"
+        if not _asks_for_ticket(statement):
+            yield f"{statement.shown} of {document.where} lets people in without a ticket"
 
 
 def _asks_for_ticket(statement: Statement) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from pulumi_policy import Severity
 
 from policies.actions import CREDENTIALS, DATA, ESCALATIONS, NARROWING, PERMISSIONS, only_describes, takes_no_resource
-from policies.documents import BOUNDARY, Document, Kind, Statement, documents, types_with, unreadable
+from policies.documents import BOUNDARY, Document, Kind, Statement, allowing, types_with, unreadable
 from policies.patterns import matches
 from policies.resources import UNKNOWN, CannotTell, Resource
 from policies.rule import DEV_MAY, EVERYWHERE, Area, Example, Given, Rule, Settings
@@ -45,15 +45,9 @@ USERS = frozenset(
 )
 
 
-def _allowing(resource: Resource, *kinds: Kind) -> Iterator[tuple[Document, Statement]]:
-    for document in documents(resource, *kinds):
-        for statement in document.allowing:
-            yield document, statement
-
-
 def _narrower(resource: Resource) -> Iterator[tuple[Document, Statement]]:
     """Allow statements that rules 1 and 3 let pass: what those say of the others says it all."""
-    return (one for one in _allowing(resource, Kind.IDENTITY) if not one[1].every_action)
+    return (one for one in allowing(resource, Kind.IDENTITY) if not one[1].every_action)
 
 
 def _open(document: Document, statement: Statement, action: str) -> bool:
@@ -68,14 +62,14 @@ def _listed(actions: Iterable[str], at_most: int = 4) -> str:
 
 
 def _full_access(resource: Resource, settings: Settings) -> Iterator[str]:
-    for document, statement in _allowing(resource, Kind.IDENTITY, Kind.BOUNDARY):
+    for document, statement in allowing(resource, Kind.IDENTITY, Kind.BOUNDARY):
         if statement.every_action and statement.every_resource:
             yield f"{statement.shown} of {document.where} allows all actions on all resources"
     yield from unreadable(resource, Kind.IDENTITY, Kind.BOUNDARY)
 
 
 def _star_action(resource: Resource, settings: Settings) -> Iterator[str]:
-    for document, statement in _allowing(resource, Kind.IDENTITY, Kind.BOUNDARY):
+    for document, statement in allowing(resource, Kind.IDENTITY, Kind.BOUNDARY):
         if statement.every_action and not statement.every_resource:
             what = "all actions but some" if statement.but_actions else "all actions"
             yield f"{statement.shown} of {document.where} allows {what}"

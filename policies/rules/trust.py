@@ -9,7 +9,7 @@ from typing import Any
 
 from pulumi_policy import Severity
 
-from policies.documents import Condition, Kind, Statement, documents, types_with, unreadable
+from policies.documents import Condition, Kind, Statement, allowing, types_with, unreadable
 from policies.resources import Resource
 from policies.rule import DEV_MAY, EVERYWHERE, Area, Example, Given, Rule, Settings
 
@@ -44,35 +44,29 @@ PERMISSIONS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def _allowing(resource: Resource, *kinds: Kind) -> Iterator[tuple[str, Statement]]:
-    for document in documents(resource, *kinds):
-        for statement in document.allowing:
-            yield document.where, statement
-
-
 def _named_principals(resource: Resource, settings: Settings) -> Iterator[str]:
-    for where, statement in _allowing(resource, Kind.TRUST):
+    for document, statement in allowing(resource, Kind.TRUST):
         if statement.but_principals:
-            yield f"{statement.shown} of {where} trusts everybody but some"
+            yield f"{statement.shown} of {document.where} trusts everybody but some"
             continue
         for principal in statement.principals:
             if any(char in principal.value for char in "*?"):
-                yield f"{statement.shown} of {where} trusts {principal.kind} {principal.value}"
+                yield f"{statement.shown} of {document.where} trusts {principal.kind} {principal.value}"
     yield from unreadable(resource, Kind.TRUST)
 
 
 def _whole_account(resource: Resource, settings: Settings) -> Iterator[str]:
-    for where, statement in _allowing(resource, Kind.TRUST):
+    for document, statement in allowing(resource, Kind.TRUST):
         for principal in statement.principals if not statement.but_principals else ():
             if principal.kind == "AWS" and ACCOUNT.fullmatch(principal.value) and not statement.held_by(*PERSON):
-                yield f"{statement.shown} of {where} trusts whoever in the account {principal.value} may assume roles"
+                yield f"{statement.shown} of {document.where} trusts whoever in the account {principal.value} may assume roles"
 
 
 def _github(resource: Resource, settings: Settings) -> Iterator[str]:
-    for where, statement in _allowing(resource, Kind.TRUST):
+    for document, statement in allowing(resource, Kind.TRUST):
         if _of_github(statement):
             for mistake in _unsafe_claims(statement):
-                yield f"{statement.shown} of {where} trusts GitHub's workflows, and {mistake}"
+                yield f"{statement.shown} of {document.where} trusts GitHub's workflows, and {mistake}"
 
 
 def _of_github(statement: Statement) -> bool:
@@ -120,14 +114,14 @@ def _resource_policies(kind: Kind) -> Any:
     """A check for policies of resources that let in anybody, without a condition on who calls."""
 
     def check(resource: Resource, settings: Settings) -> Iterator[str]:
-        for where, statement in _allowing(resource, kind):
+        for document, statement in allowing(resource, kind):
             if statement.held_by(*CALLER):
                 continue
             if statement.but_principals:
-                yield f"{statement.shown} of {where} lets in everybody but some"
+                yield f"{statement.shown} of {document.where} lets in everybody but some"
             for principal in statement.principals if not statement.but_principals else ():
                 if "*" in principal.value:
-                    yield f"{statement.shown} of {where} lets in {principal.kind} {principal.value}"
+                    yield f"{statement.shown} of {document.where} lets in {principal.kind} {principal.value}"
         yield from _permission(resource)
         yield from unreadable(resource, kind)
 

@@ -1,0 +1,96 @@
+"""What commands stand on: the project that ``--cwd`` names, its state folder, the local cloud, and a stack made of them.
+
+Modules of the engine and of the cloud are imported where they are needed, since a short command's time is mostly imports.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isostack.errors import BadInput
+
+if TYPE_CHECKING:
+    from isostack.engine.events import Sink
+    from isostack.engine.project import Project
+    from isostack.engine.run import Stack
+    from isostack.engine.store import Store
+    from isostack.gates.admission import Guard
+    from isostack.localcloud.server import LocalCloud
+
+
+def project_at(cwd: Path) -> Project:
+    """The Pulumi project in a folder or above it. Raises BadInput where there is none."""
+    from isostack.engine.project import load_project
+
+    if not cwd.is_dir():
+        raise BadInput(f"--cwd {cwd}: no such directory")
+    return load_project(cwd.resolve())
+
+
+def home_of(project: Project) -> Path:
+    """The state folder: the one that ``ISOSTACK_HOME`` names, or the project's own."""
+    return _chosen_home() or project.root / ".isostack"
+
+
+def store_of(project: Project) -> Store:
+    """The states in the project's state folder."""
+    from isostack.engine.store import Store
+
+    return Store(home_of(project))
+
+
+def local_cloud_at(cwd: Path) -> LocalCloud:
+    """The local cloud of the state folder; without a project where ``ISOSTACK_HOME`` names the folder."""
+    from isostack.localcloud.server import LocalCloud
+
+    return LocalCloud(_chosen_home() or home_of(project_at(cwd)))
+
+
+def stack_of(project: Project, store: Store, env: str, sink: Sink) -> Stack:
+    """The stack, on the local cloud. Raises BadInput where its configuration does not fit."""
+    from isostack.engine.project import load_stack
+    from isostack.engine.run import Stack
+    from isostack.localcloud.provider import LocalCloudHost
+    from isostack.localcloud.server import LocalCloud
+
+    config = load_stack(project, env, store.keyring.open)
+    return Stack(project, env, config, store, LocalCloudHost(LocalCloud(store.home)), sink)
+
+
+def guard_before(project: Project, store: Store, env: str, suffix: str) -> Guard | None:
+    """What stands before an environment that only some may run; None for any other.
+
+    ``suffix`` is added to the commands that refusals name.
+    """
+    from isostack.parameters import has_parameters
+
+    if not has_parameters(project):
+        return None
+    from isostack.engine.project import load_stack
+    from isostack.gates.admission import guard_of
+
+    config = load_stack(project, env, store.keyring.open)
+    return guard_of(project, env, config.values, store.home, suffix)
+
+
+def require_stack(project: Project, store: Store, env: str) -> None:
+    """Raise BadInput for an unknown stack: a project that has stack files has no others, but for those that the state knows."""
+    from isostack.engine.project import known_stacks
+
+    known = known_stacks(project)
+    if known and env not in known and (project.name, env) not in store.stacks():
+        raise BadInput(f"no environment {env!r} in {project.name}; there are {', '.join(known)}")
+
+
+def require_state(project: Project, store: Store, env: str) -> None:
+    """Raise BadInput for a stack that has no state."""
+    if (project.name, env) not in store.stacks():
+        require_stack(project, store, env)
+        raise BadInput(f"{env} has no state yet; bring it up first: isostack up {env}")
+
+
+def _chosen_home() -> Path | None:
+    chosen = os.environ.get("ISOSTACK_HOME")
+    return Path(chosen).expanduser().resolve() if chosen else None

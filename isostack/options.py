@@ -1,0 +1,30 @@
+"""The options and arguments that several commands share: one wording and one type of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Env = Annotated[str, typer.Argument(metavar="ENV", help="The environment: the name of a stack.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")]
+Cwd = Annotated[Path, typer.Option("--cwd", metavar="DIR", help="The Pulumi project to work on.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+PolicyPacks = Annotated[
+    list[Path] | None,
+    typer.Option("--policy-pack", metavar="DIR", help="This pack too, beside the project's own; may be repeated."),
+]
+PolicyConfigs = Annotated[
+    list[Path] | None,
+    typer.Option("--policy-pack-config", metavar="FILE", help="A pack's configuration; one for each --policy-pack."),
+]
+
+HERE = Path()
+"""The default of ``--cwd``."""
+
+
+def repeated(cwd: Path) -> str:
+    """The option ``--cwd`` as a command that is named to the person has to repeat it; empty where it was not given."""
+    return "" if cwd == HERE else f" --cwd {cwd}"
