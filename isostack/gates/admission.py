@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from isostack.engine.run import Intent
     from isostack.parameters import Gates
 
-ENVIRONMENT_KEY: Final = "isostack:environment"
 PINNED_KEY: Final = "isostack:parameters"
 LONGEST_LIST: Final = 20
 
@@ -46,9 +45,10 @@ class Unmet:
 def guard_of(project: Project, stack: str, config: Mapping[str, str], home: Path, where: str = "") -> Guard | None:
     """The guard of a stack that is a restricted environment, by its name or its configuration; None for any other.
 
-    ``where`` is added to the commands that refusals name. Raises BadInput where the project's parameters cannot be read.
+    ``where`` is added to the commands that refusals name. Raises BadInput where the project's parameters cannot be read, Refused
+    where it is several environments at once.
     """
-    environment = restricted(project, (stack, config.get(ENVIRONMENT_KEY, "")))
+    environment = restricted(project, stack, config)
     if environment is None:
         return None
     gates = gates_of(project, environment, config.get(PINNED_KEY))
