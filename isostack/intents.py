@@ -78,7 +78,15 @@ def _goal(resource: ResourceState | None, marks: _Marks) -> dict[str, Any] | Non
     """What was asked for, in contrast to what the cloud made of it."""
     if resource is None:
         return None
-    return {"type": resource.type, "protect": resource.protect, "inputs": _value(resource.inputs, marks)}
+    goal = {"type": resource.type, "protect": resource.protect, "inputs": _value(resource.inputs, marks)}
+    # The provider is the account and the region; its id is another one each time.
+    others = {
+        "provider": resource.provider.rpartition("::")[0],
+        "import": resource.import_id,
+        "retain_on_delete": resource.retain_on_delete,
+        "deleted_with": resource.deleted_with,
+    }
+    return goal | {key: value for key, value in others.items() if value}
 
 
 def _value(value: Any, marks: _Marks) -> Any:
