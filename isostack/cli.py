@@ -327,7 +327,7 @@ def _gated(stack: Stack, operation: str, options: Options, cwd: Path, packs: Pac
     from isostack.policy.attach import attach
     from isostack.widening import Noted
 
-    noted, gates = Noted(), list(options.gates)
+    noted, gates, exactly = Noted(), list(options.gates), operation == "up" and bool(options.gates)
     guard = None if operation == "preview" else _guard(stack.name, cwd)
     if operation in ("up", "preview") and (guard or not options.skip_preview):
         gates.append(noted)
@@ -335,10 +335,11 @@ def _gated(stack: Stack, operation: str, options: Options, cwd: Path, packs: Pac
         if sys.stdin.isatty() and confirm is None:
             guard.ask_name = lambda: str(typer.prompt(f"Everything in {stack.name} is about to be deleted. Type its name"))
         guard.planned = bool(options.gates)
-        guard.admit(operation, confirm)
+        session = guard.admit(operation, confirm)
         gates.append(guard.gate)
+        exactly = exactly or not guard.exempt(session)
     analyzer = None if packs is None else attach(stack.project, stack.config, *packs)
-    return replace(options, gates=gates, analyzer=analyzer), noted
+    return replace(options, gates=gates, analyzer=analyzer, exactly=exactly), noted
 
 
 def _guard(env: str, cwd: Path) -> Guard | None:

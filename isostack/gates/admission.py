@@ -127,11 +127,15 @@ class Guard:
             raise Refused(_refusal("approve", self.stack, [Unmet("identity", why, self._login())]))
         return session
 
+    def exempt(self, session: Session) -> bool:
+        """Whether nobody else looks first: whoever makes the environment has nothing to compare with, emergencies no time."""
+        return session.role in (ENTRY, self.gates.break_glass)
+
     def _needs_second(self, intent: Intent, session: Session) -> tuple[str, str]:
         """Why somebody else must approve, and the option that his command takes; empty where nobody must."""
         if intent.operation == "destroy":
             return f"nobody else has approved that this goes from {self.stack}", "--destroy"
-        if session.role in (ENTRY, self.gates.break_glass):
+        if self.exempt(session):
             return "", ""
         wider = widened(intent)
         if not wider:
@@ -139,9 +143,7 @@ class Guard:
         return "somebody else has to approve what is let in or allowed anew:" + _listed(wider), ""
 
     def _needs_plan(self, session: Session) -> bool:
-        """Whoever makes the environment finds nothing to plan beside, and in an emergency there is no time."""
-        exempt = session.role in (ENTRY, self.gates.break_glass)
-        return getattr(self.gates, "needs_plan", False) and not self.planned and not exempt
+        return getattr(self.gates, "needs_plan", False) and not self.planned and not self.exempt(session)
 
     def _second_person(self, why: str, option: str) -> Unmet:
         others = " or ".join(self.gates.approvers)
