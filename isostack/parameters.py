@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from isostack.console import stdout_kept
 from isostack.errors import BadInput, Refused
 
 if TYPE_CHECKING:
@@ -179,7 +180,8 @@ def parameters_of(project: Project) -> ParametersModule:
     sys.path[:0] = [str(folder.parent if package else folder)]
     importlib.invalidate_caches()
     try:
-        return cast(ParametersModule, importlib.import_module(name))
+        with stdout_kept():
+            return cast(ParametersModule, importlib.import_module(name))
     except Exception as error:
         text = " ".join(str(error).split())
         raise BadInput(f"{_shown(file, project)} cannot be imported: {type(error).__name__}: {text}") from error

@@ -9,14 +9,13 @@ import getpass
 import json
 import os
 import sys
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isostack.console import console
+from isostack.console import console, stdout_kept
 from isostack.errors import BadInput, OperationFailed, Refused
 
 if TYPE_CHECKING:
@@ -246,7 +245,7 @@ class _Place:
         look = run.preview if operation == "up" else run.preview_destroy
         display = None if quiet else _display()
         stack = self._stack(env, display or (lambda event: None))
-        with display.running(f"Looking at {operation} of {env}") if display else nullcontext():
+        with display.running(f"Looking at {operation} of {env}") if display else stdout_kept():
             result = look(stack, options)
         if display:
             display.conclude(replace(result, operation="preview"))
