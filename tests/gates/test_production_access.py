@@ -164,3 +164,14 @@ def test_ignore_protect_is_no_option_of_ours(new: Small) -> None:
     for command in ("up", "destroy"):
         ran = new(command, "staging", "--ignore-protect")
         assert (ran.code, "No such option: --ignore-protect" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize("field", [{"expires": "tomorrow"}, {"expires": "2099-01-01T00:00:00"}, {"key": None}, {"account": 3}])
+def test_a_session_that_was_edited_is_none(new: Small, field: dict[str, object]) -> None:
+    session = dict.fromkeys(("stack", "role", "person", "account", "arn", "key", "secret", "token"), "x")
+    new.home.mkdir(exist_ok=True)
+    file = new.home / "sessions.json"
+    file.write_text(json.dumps({"small/staging": {**session, "expires": "2099-01-01T00:00:00+00:00", **field}}))
+    file.chmod(0o600)
+    ran = new("up", "staging")
+    assert (ran.code, "is damaged; end all sessions: isostack cloud logout" in ran.err) == (2, True)
