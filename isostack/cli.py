@@ -165,7 +165,8 @@ def up(
     if plan is not None:
         from isostack.preview.plans import plan_gate
 
-        options = run.Options(tuple(target or ()), parallel, False, refresh_first, [plan_gate(plan, env, policy_pack or ())])
+        gate = plan_gate(plan, env, policy_pack or (), policy_pack_config or ())
+        options = run.Options(tuple(target or ()), parallel, False, refresh_first, [gate])
     _operate("Updating", run.up, env, cwd, options, as_json, (policy_pack or [], policy_pack_config or []))
     if not as_json:
         where = "" if cwd == HERE else f" --cwd {cwd}"
@@ -222,16 +223,16 @@ def preview(
     options = run.Options(tuple(target or ()), parallel, refresh=refresh_first, gates=[seen.append] if save else ())
     _operate("Previewing", run.preview, env, cwd, options, as_json, (policy_pack or [], policy_pack_config or []))
     if save:
-        _save(save, seen[0], policy_pack or [])
+        _save(save, seen[0], policy_pack or [], policy_pack_config or [])
 
 
-def _save(file: Path, intent: Intent, packs: list[Path]) -> None:
+def _save(file: Path, intent: Intent, packs: list[Path], configurations: list[Path]) -> None:
     """Write the plan of one environment."""
     from isostack.preview.base import revision_of
     from isostack.preview.plans import plan_of, save
 
     project = intent.stack.project
-    plan = plan_of(intent, packs)
+    plan = plan_of(intent, packs, configurations)
     save(file, project, revision_of(project), {intent.stack.name: plan})
     print(f"{file}: {plan['digest']}; isostack up {intent.stack.name} --plan {file} does this", file=sys.stderr)  # noqa: T201 - a message
 
