@@ -236,7 +236,7 @@ def _way_out(
         gateway = inputs.get("gatewayId")
         if isinstance(gateway, str):
             return gateway.startswith("igw-")
-        deps = of.property_dependencies.get("gatewayId") or of.property_dependencies.get("routes", ())
+        deps = of.property_dependencies.get("gatewayId") or of.property_dependencies.get("routes") or []
         return hidden(gateway) and any(INTERNET_GATEWAY in urn for urn in deps)
 
     label = f"{word(resource.type)} {after.label(resource.urn)}"
