@@ -73,12 +73,14 @@ class Guard:
     session: Session | None = None
     approvals: list[Approval] = field(default_factory=list)
 
-    def admit(self, operation: str, confirmed: str | None = None) -> Session:
+    def admit(self, operation: str, confirmed: str | None = None, state: str = "") -> Session:
         """Let the caller pass to what ``operation`` is, or raise Refused with every unmet gate.
 
-        ``confirmed`` is the environment's name, as it was typed for a destroy.
+        ``confirmed`` is the environment's name, as it was typed for a destroy; ``state`` the digest of what is to be imported:
+        changes are held against the state, so that one which says that all is allowed already would hide them.
         """
-        unmet = []
+        unmet: list[Unmet] = []
+        used: list[Approval] = []
         session, why = self._caller(operation)
         if session is None:
             unmet.append(Unmet("identity", why, self._login()))
@@ -86,6 +88,11 @@ class Guard:
             here = f"{self.stack}{self.where}"
             command = f"isostack preview {here} --save plan.json, and isostack up {here} --plan plan.json"
             unmet.append(Unmet("plan", "what is to be done was not previewed and saved", command))
+        if operation == "import" and session is not None and not self.exempt(session):
+            approvals = open_approvals(Record(self.home), self.project, self.stack, operation, session.person)
+            used = [approval for approval in approvals if approval.digest == state][:1]
+            if not used:
+                unmet.append(self._second_person(f"nobody else has approved this state of {self.stack}", "--import FILE"))
         if operation == "destroy":
             person = session.person if session else ""
             if not open_approvals(Record(self.home), self.project, self.stack, operation, person):
@@ -99,7 +106,7 @@ class Guard:
             raise Refused(_refusal(operation, self.stack, unmet))
         self.session = session
         if operation in ("refresh", "import"):
-            note_run(Record(self.home), self.project, self.stack, operation, "", session, ())
+            note_run(Record(self.home), self.project, self.stack, operation, state, session, used)
         return session
 
     def gate(self, intent: Intent) -> None:

@@ -91,10 +91,30 @@ def test_what_a_program_prints_is_no_part_of_the_approvals_document(small: Small
         assert small.done("cloud", "login", "operations", "staging", "--as", "bob", "--mfa", "123456")["person"] == "bob"
         assert small("destroy", "staging", "--json").json["result"] == "refused"
         (small.root / "state.json").write_text("{}")
-        assert small("import", "staging", "state.json", "--json").json["result"] == "failed"
+        assert small("import", "staging", "state.json", "--json").json["result"] == "refused"
     finally:
         for name, text in files.items():
             (small.root / name).write_text(text)
+
+
+def test_a_state_that_says_that_more_is_allowed_already_is_not_imported_by_one_person(small: Small) -> None:
+    """What is let in anew is told from the state: whoever could put his own in its place would need nobody."""
+    file = small.root / "state.json"
+    document = small.done("export", "staging")
+    file.write_text(json.dumps(document).replace("s3:GetObject", "s3:*"))
+    small.login("alice")
+    assert "nobody else has approved this state of staging" in small.refused("import", "staging", "state.json")
+    file.write_text(json.dumps(document))
+    small.login("bob")
+    approval = small.done("approve", "staging", "--import", "state.json", "--yes")
+    assert "nobody else has approved this state" in small.refused("import", "staging", "state.json"), "it is bob's own approval"
+    small.login("alice")
+    file.write_text(json.dumps(document, indent=2))
+    assert "isostack approve staging --import FILE" in small.refused("import", "staging", "state.json"), "it is another text"
+    file.write_text(json.dumps(document))
+    assert small.done("import", "staging", "state.json")["result"] == "succeeded"
+    assert small.done("record")["entries"][-1]["approvals"] == [approval["number"]]
+    assert "nobody else has approved" in small.refused("import", "staging", "state.json"), "an approval counts once"
 
 
 def test_only_those_who_may_approve_do_and_only_what_wants_it(small: Small) -> None:
