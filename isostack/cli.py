@@ -160,12 +160,14 @@ def import_state(
     project = project_at(cwd)
     store = store_of(project)
     guard = guard_before(project, store, env, repeated(cwd))
-    if guard is not None:
-        guard.admit("import")
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{file}: cannot be read: {error}") from error
+    if guard is not None:
+        from isostack.gates.approvals import digest_of_state
+
+        guard.admit("import", state=digest_of_state(text))
     with StackLock(store.folder(project.name, env), f"isostack import {env}"):
         count = store.import_(project.name, env, text, str(file))
     if as_json:

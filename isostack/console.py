@@ -136,5 +136,6 @@ def stdout_kept(kept: bool = True) -> Iterator[None]:
     try:
         yield
     finally:
+        sys.stdout.flush()
         os.dup2(saved, 1)
         os.close(saved)

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from isostack.engine.events import Op
-from isostack.engine.plan import DEFAULTS_KEY
+from isostack.engine.foreseen import new_names
 from isostack.engine.values import ARCHIVE_SIGNATURE, ASSET_SIGNATURE, SIGNATURE_KEY, UNKNOWN, Secret, plain
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 UNKNOWN_MARK: Final = {"isostack:unknown": True}
 QUIET: Final = frozenset({Op.SAME, Op.READ, Op.REFRESH})
-_ENDS_AT_RANDOM = re.compile(r"(.+?)([0-9a-f]{26}|[0-9a-f]{7})(\.\w+)?")
 
 
 def digest(intent: Intent) -> str:
@@ -78,7 +77,15 @@ def _goal(resource: ResourceState | None, marks: _Marks) -> dict[str, Any] | Non
     """What was asked for, in contrast to what the cloud made of it."""
     if resource is None:
         return None
-    return {"type": resource.type, "protect": resource.protect, "inputs": _value(resource.inputs, marks)}
+    goal = {"type": resource.type, "protect": resource.protect, "inputs": _value(resource.inputs, marks)}
+    # The provider is the account and the region; its id is another one each time.
+    others = {
+        "provider": resource.provider.rpartition("::")[0],
+        "import": resource.import_id,
+        "retain_on_delete": resource.retain_on_delete,
+        "deleted_with": resource.deleted_with,
+    }
+    return goal | {key: value for key, value in others.items() if value}
 
 
 def _value(value: Any, marks: _Marks) -> Any:
@@ -101,19 +108,6 @@ def _value(value: Any, marks: _Marks) -> Any:
     return value
 
 
-def _new_names(intent: Intent) -> dict[str, str]:
-    """Automatic names that this run has thought up, with what stands for them: another run thinks up others."""
-    found: dict[str, str] = {}
-    for resource in intent.after.resources:
-        old = intent.before.get(resource.urn)
-        for key in resource.inputs.get(DEFAULTS_KEY, ()):
-            name = resource.inputs.get(key)
-            match = _ENDS_AT_RANDOM.fullmatch(name) if isinstance(name, str) else None
-            if match and (old is None or old.inputs.get(key) != name):
-                found[match[0]] = f"{match[1]}*{match[3] or ''}"
-    return found
-
-
 class _Marks:
     """What stands for secrets and for new names. Secrets have HMACs under a key of the stack's own, which is derived where
     there is a secret: that takes a quarter of a second."""
@@ -121,7 +115,8 @@ class _Marks:
     def __init__(self, intent: Intent) -> None:
         self._intent = intent
         self._key = b""
-        self._names = _new_names(intent)
+        names = new_names(intent.before, intent.after)
+        self._names = {name: f"{start}*{end}" for name, (start, end) in names.items()}
         longest_first = sorted(self._names, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 

@@ -65,7 +65,8 @@ def up(
     if plan is not None:
         from isostack.preview.plans import plan_gate
 
-        options = run.Options(tuple(target or ()), parallel, False, refresh_first, [plan_gate(plan, env, policy_pack or ())])
+        gate = plan_gate(plan, env, policy_pack or (), policy_pack_config or ())
+        options = run.Options(tuple(target or ()), parallel, False, refresh_first, [gate])
     _operate("Updating", run.up, env, cwd, options, as_json, (policy_pack or [], policy_pack_config or []))
     if not as_json:
         where = repeated(cwd)
@@ -121,16 +122,16 @@ def preview(
     options = run.Options(tuple(target or ()), parallel, refresh=refresh_first, gates=[seen.append] if save else ())
     _operate("Previewing", run.preview, env, cwd, options, as_json, (policy_pack or [], policy_pack_config or []))
     if save:
-        _save(save, seen[0], policy_pack or [])
+        _save(save, seen[0], policy_pack or [], policy_pack_config or [])
 
 
-def _save(file: Path, intent: Intent, packs: list[Path]) -> None:
+def _save(file: Path, intent: Intent, packs: list[Path], configurations: list[Path]) -> None:
     """Write the plan of one environment."""
     from isostack.preview.base import revision_of
     from isostack.preview.plans import plan_of, save
 
     project = intent.stack.project
-    plan = plan_of(intent, packs)
+    plan = plan_of(intent, packs, configurations)
     save(file, project, revision_of(project), {intent.stack.name: plan})
     print(f"{file}: {plan['digest']}; isostack up {intent.stack.name} --plan {file} does this", file=sys.stderr)  # noqa: T201 - a message
 
@@ -226,7 +227,7 @@ def _gated(
     from isostack.policy.attach import attach
     from isostack.widening import Noted
 
-    noted, gates = Noted(), list(options.gates)
+    noted, gates, exactly = Noted(), list(options.gates), operation == "up" and bool(options.gates)
     guard = None
     if operation != "preview":
         guard = composition.guard_before(stack.project, stack.store, stack.name, repeated(cwd))
@@ -236,13 +237,14 @@ def _gated(
         if sys.stdin.isatty() and confirm is None:
             guard.ask_name = lambda: str(typer.prompt(f"Everything in {stack.name} is about to be deleted. Type its name"))
         guard.planned = bool(options.gates)
-        guard.admit(operation, confirm)
+        session = guard.admit(operation, confirm)
         gates.append(guard.gate)
+        exactly = exactly or not guard.exempt(session)
     analyzer = None if packs is None else attach(stack.project, stack.config, *packs)
     spending = _spending(stack) if operation in ("up", "preview") else None
     if spending is not None:
         gates.append(spending)
-    return replace(options, gates=gates, analyzer=analyzer), noted, spending
+    return replace(options, gates=gates, analyzer=analyzer, exactly=exactly), noted, spending
 
 
 def _spending(stack: Stack) -> Spending | None:

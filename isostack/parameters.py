@@ -7,16 +7,21 @@ fields and their checks are its own. Its errors carry an ``exit_code``, and beco
 from __future__ import annotations
 
 import importlib
+import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+from isostack.console import stdout_kept
+from isostack.engine.project import ENVIRONMENT_KEY
 from isostack.errors import BadInput, Refused
 
 if TYPE_CHECKING:
     from isostack.engine.project import Project
+
+COLUMNS_KEY: Final = "isostack:columns"
 
 
 class Marker(Protocol):
@@ -153,12 +158,26 @@ def budget_of(project: Project, environment: str, version: str | None) -> Mappin
         return cast(Mapping[str, int], module.budget(module.load(version), environment))
 
 
-def restricted(project: Project, names: Iterable[str]) -> str | None:
-    """The first of these environments that only some may run."""
+def restricted(project: Project, stack: str, config: Mapping[str, str]) -> str | None:
+    """The environment that a stack is and that only some may run: by its name, by what its configuration says it is, or by the
+    columns of tables that this takes; None for any other. Raises Refused where these are several."""
     if not has_parameters(project):
         return None
     known = getattr(parameters_of(project), "RESTRICTED", ())
-    return next((name for name in names if name in known), None)
+    names = (stack, config.get(ENVIRONMENT_KEY, ""), *_columns(config.get(COLUMNS_KEY, "")))
+    found = dict.fromkeys(name for name in names if name in known)
+    if len(found) > 1:
+        raise Refused(f"stack {stack} is {' and '.join(found)} at once, by its name and its configuration; make it one of them")
+    return next(iter(found), None)
+
+
+def _columns(text: str) -> list[str]:
+    """The environments whose columns are forced on tables: one for all, or one for each."""
+    try:
+        said = json.loads(text) if text else None
+    except ValueError:
+        said = text
+    return [str(one) for one in (said.values() if isinstance(said, dict) else [said])]
 
 
 def parameters_of(project: Project) -> ParametersModule:
@@ -174,7 +193,8 @@ def parameters_of(project: Project) -> ParametersModule:
     sys.path[:0] = [str(folder.parent if package else folder)]
     importlib.invalidate_caches()
     try:
-        return cast(ParametersModule, importlib.import_module(name))
+        with stdout_kept():
+            return cast(ParametersModule, importlib.import_module(name))
     except Exception as error:
         text = " ".join(str(error).split())
         raise BadInput(f"{project.relative(file)} cannot be imported: {type(error).__name__}: {text}") from error

@@ -20,12 +20,11 @@ from isostack.engine.deployment import STACK_TYPE
 from isostack.engine.graph import ABSENT, LOOK_UP, Comparison, Graph, Node, Place, compare, record, shown_path
 from isostack.engine.project import ENVIRONMENT_KEY, PINNED_KEY, Project, StackConfig, load_stack
 from isostack.engine.values import UNKNOWN, Secret, has_unknown
-from isostack.parameters import parameters_of, pins, told
+from isostack.parameters import COLUMNS_KEY, parameters_of, pins, told
 
 if TYPE_CHECKING:
     from isostack.engine.provider import ProviderHost
 
-COLUMNS_KEY = "isostack:columns"
 TOGETHER = "several tables together"
 MASKED = "[secret]"
 MANY = 2500  # resources, after which garbage is collected: the SDK leaves 0.1 MB for each, and the command collects none

@@ -29,6 +29,7 @@ from isostack.errors import OperationFailed, Refused
 
 if TYPE_CHECKING:
     from isostack.engine.analyzer import Analyzer
+    from isostack.engine.foreseen import Foreseen
 
 # A signal that arrives just before a wait begins is seen only after it.
 SECONDS_TO_NOTICE = 0.2
@@ -69,9 +70,11 @@ class Deployment:
         targets: Sequence[str] = (),
         parallel: int = 16,
         analyzer: Analyzer | None = None,
+        foreseen: Foreseen | None = None,
     ) -> None:
         self.snapshot = snapshot
         self.analyzer = analyzer
+        self.foreseen = foreseen
         self.host = host
         self.sink = sink
         self.journal = journal
@@ -103,7 +106,10 @@ class Deployment:
             raise self.fatal
 
     def forbidden(self, goal: Goal, inputs: PropertyMap) -> str:
-        """Why policies forbid a resource with these inputs, or empty. A preview tells it and goes on, to find all there is."""
+        """Why a resource with these inputs is not done, or empty: it was not foreseen, or policies forbid it. A preview tells
+        what these say and goes on, to find all there is."""
+        if self.foreseen is not None and (problem := self.foreseen.problem(goal, inputs)):
+            return problem
         if self.analyzer is None:
             return ""
         provider = self.snapshot.get(provider_urn(goal.provider)) if goal.provider else None

@@ -18,6 +18,7 @@ from isostack.engine import deletion, reconcile
 from isostack.engine import urn as urns
 from isostack.engine.deployment import STACK_TYPE, Deployment, Interrupted
 from isostack.engine.events import Diagnostic, Event, Op, Phase, Result, Sink, StepDone, StepStarted, Tally, Violation
+from isostack.engine.foreseen import Foreseen
 from isostack.engine.journal import Journal
 from isostack.engine.lock import StackLock
 from isostack.engine.project import PINNED_KEY, Project, StackConfig
@@ -72,7 +73,7 @@ class Options:
     """How an operation goes: ``targets`` are URNs (with wildcards), ``parallel`` the steps under way at once.
 
     ``gates`` are asked once the whole intent is known, in this order, and after the policies of ``analyzer``; with either,
-    ``skip_preview`` has no effect.
+    ``skip_preview`` has no effect. With ``exactly`` an up does what gates have looked at, and no step that is another one.
     """
 
     targets: Sequence[str] = ()
@@ -81,6 +82,7 @@ class Options:
     refresh: bool = False
     gates: Sequence[Gate] = ()
     analyzer: Analyzer | None = None
+    exactly: bool = False
 
 
 def preview(stack: Stack, options: Options = Options()) -> Result:
@@ -111,6 +113,8 @@ def up(stack: Stack, options: Options = Options()) -> Result:
                 rehearsal.tell_held_back()
                 return rehearsal.result(deployment, changed=False)
             rehearsal.ask_gates(snapshot, deployment)
+            if options.exactly:
+                run.foreseen = Foreseen(snapshot, deployment.snapshot, deployment.seen)
             if len(deployment.seen) > MANY:
                 gc.collect()  # the SDK leaves 0.1 MB for each resource
         deployment = run.deployment(snapshot, journal)
@@ -178,6 +182,7 @@ class _Run:
     held: list[Event] = field(default_factory=list)
     steps: list[StepStarted] = field(default_factory=list)
     violations: dict[Violation, None] = field(default_factory=dict)
+    foreseen: Foreseen | None = None
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -272,6 +277,7 @@ class _Run:
             targets=self.options.targets,
             parallel=self.options.parallel,
             analyzer=self.options.analyzer,
+            foreseen=self.foreseen,
         )
 
     def catch_up(self, deployment: Deployment) -> None:
@@ -315,6 +321,8 @@ class _Run:
         unmatched = deployment.targets.unmatched({*deployment.seen, *(r.urn for r in deployment.snapshot.resources)})
         if unmatched:
             raise OperationFailed(f"--target {unmatched[0]}: neither the program nor the state has such a resource")
+        if self.foreseen is not None and (missing := self.foreseen.missing(deployment.seen)):
+            raise OperationFailed(f"{missing[0]} was there when this run was looked at, and is not now: nothing is deleted")
         deletion.delete_unregistered(deployment)
 
     def guard(self, deployment: Deployment, work: object) -> None:

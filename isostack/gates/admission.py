@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from isostack.engine.project import ENVIRONMENT_KEY, PINNED_KEY
+from isostack.engine.project import PINNED_KEY
 from isostack.errors import Refused
 from isostack.gates.approvals import Approval, note_run, open_approvals
 from isostack.gates.emergency import is_recorded
@@ -45,9 +45,10 @@ class Unmet:
 def guard_of(project: Project, stack: str, config: Mapping[str, str], home: Path, where: str = "") -> Guard | None:
     """The guard of a stack that is a restricted environment, by its name or its configuration; None for any other.
 
-    ``where`` is added to the commands that refusals name. Raises BadInput where the project's parameters cannot be read.
+    ``where`` is added to the commands that refusals name. Raises BadInput where the project's parameters cannot be read, Refused
+    where it is several environments at once.
     """
-    environment = restricted(project, (stack, config.get(ENVIRONMENT_KEY, "")))
+    environment = restricted(project, stack, config)
     if environment is None:
         return None
     gates = gates_of(project, environment, config.get(PINNED_KEY))
@@ -72,12 +73,14 @@ class Guard:
     session: Session | None = None
     approvals: list[Approval] = field(default_factory=list)
 
-    def admit(self, operation: str, confirmed: str | None = None) -> Session:
+    def admit(self, operation: str, confirmed: str | None = None, state: str = "") -> Session:
         """Let the caller pass to what ``operation`` is, or raise Refused with every unmet gate.
 
-        ``confirmed`` is the environment's name, as it was typed for a destroy.
+        ``confirmed`` is the environment's name, as it was typed for a destroy; ``state`` the digest of what is to be imported:
+        changes are held against the state, so that one which says that all is allowed already would hide them.
         """
-        unmet = []
+        unmet: list[Unmet] = []
+        used: list[Approval] = []
         session, why = self._caller(operation)
         if session is None:
             unmet.append(Unmet("identity", why, self._login()))
@@ -85,6 +88,11 @@ class Guard:
             here = f"{self.stack}{self.where}"
             command = f"isostack preview {here} --save plan.json, and isostack up {here} --plan plan.json"
             unmet.append(Unmet("plan", "what is to be done was not previewed and saved", command))
+        if operation == "import" and session is not None and not self.exempt(session):
+            approvals = open_approvals(Record(self.home), self.project, self.stack, operation, session.person)
+            used = [approval for approval in approvals if approval.digest == state][:1]
+            if not used:
+                unmet.append(self._second_person(f"nobody else has approved this state of {self.stack}", "--import FILE"))
         if operation == "destroy":
             person = session.person if session else ""
             if not open_approvals(Record(self.home), self.project, self.stack, operation, person):
@@ -98,7 +106,7 @@ class Guard:
             raise Refused(_refusal(operation, self.stack, unmet))
         self.session = session
         if operation in ("refresh", "import"):
-            note_run(Record(self.home), self.project, self.stack, operation, "", session, ())
+            note_run(Record(self.home), self.project, self.stack, operation, state, session, used)
         return session
 
     def gate(self, intent: Intent) -> None:
@@ -126,11 +134,15 @@ class Guard:
             raise Refused(_refusal("approve", self.stack, [Unmet("identity", why, self._login())]))
         return session
 
+    def exempt(self, session: Session) -> bool:
+        """Whether nobody else looks first: whoever makes the environment has nothing to compare with, emergencies no time."""
+        return session.role in (ENTRY, self.gates.break_glass)
+
     def _needs_second(self, intent: Intent, session: Session) -> tuple[str, str]:
         """Why somebody else must approve, and the option that his command takes; empty where nobody must."""
         if intent.operation == "destroy":
             return f"nobody else has approved that this goes from {self.stack}", "--destroy"
-        if session.role in (ENTRY, self.gates.break_glass):
+        if self.exempt(session):
             return "", ""
         wider = widened(intent)
         if not wider:
@@ -138,9 +150,7 @@ class Guard:
         return "somebody else has to approve what is let in or allowed anew:" + _listed(wider), ""
 
     def _needs_plan(self, session: Session) -> bool:
-        """Whoever makes the environment finds nothing to plan beside, and in an emergency there is no time."""
-        exempt = session.role in (ENTRY, self.gates.break_glass)
-        return getattr(self.gates, "needs_plan", False) and not self.planned and not exempt
+        return getattr(self.gates, "needs_plan", False) and not self.planned and not self.exempt(session)
 
     def _second_person(self, why: str, option: str) -> Unmet:
         others = " or ".join(self.gates.approvers)

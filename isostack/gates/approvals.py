@@ -6,6 +6,7 @@ An approval is an entry of the record (:mod:`isostack.gates.record`) about the d
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ LONGEST: Final = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Approval:
-    """Who approved what, until when; ``operation`` is ``up`` or ``destroy``."""
+    """Who approved what, until when; ``operation`` is ``up``, ``destroy`` or ``import``."""
 
     number: int
     project: str
@@ -59,6 +60,11 @@ def open_approvals(record: Record, project: str, stack: str, operation: str, run
         if datetime.fromisoformat(approval.until) > now and approval.person != runner
     ]
     return [one for one in approvals if (one.project, one.stack, one.operation) == (project, stack, operation)]
+
+
+def digest_of_state(text: str) -> str:
+    """What an approval of a state that is to be imported is bound to."""
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def note_run(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import getpass
 import json
 import sys
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from isostack import composition
-from isostack.console import console, print_json, print_lines
+from isostack.console import console, print_json, print_lines, stdout_kept
 from isostack.errors import BadInput, OperationFailed, Refused
 from isostack.options import HERE, Cwd, Debug, Env, Json, Yes, repeated
 
@@ -105,6 +104,7 @@ def approve(
     env: Env,
     plan: Annotated[Path | None, typer.Option("--plan", metavar="FILE", help="A saved plan, in place of a new preview.")] = None,
     destroying: Annotated[bool, typer.Option("--destroy", help="Approve that everything in it is deleted.")] = False,
+    state: Annotated[Path | None, typer.Option("--import", metavar="FILE", help="Approve that this state is imported.")] = None,
     target: Annotated[list[str] | None, typer.Option("--target", metavar="URN", help="As it will be run.")] = None,
     for_: Annotated[str, typer.Option("--for", metavar="TIME", help="How long it counts, as 90m, 8h or 2d.")] = "8h",
     yes: Yes = False,
@@ -118,8 +118,8 @@ def approve(
     from isostack.gates.record import Record
 
     lifetime = approvals.lifetime(for_)
-    if plan is not None and (destroying or target):
-        raise BadInput("--plan says what is approved; leave --destroy and --target out")
+    if sum((plan is not None, state is not None, destroying)) > 1 or (target and (plan or state)):
+        raise BadInput("--plan, --import and --destroy each say what is approved, and --target goes with none of the first two")
     if not yes and (as_json or not sys.stdin.isatty()):
         raise BadInput(f"approve {env}: there is nobody to ask; add --yes to approve")
     place = _Place.at(cwd)
@@ -129,6 +129,8 @@ def approve(
     by = guard.approver()
     if plan is not None:
         operation, digest = _planned(plan, place.project.name, env)
+    elif state is not None:
+        operation, digest = "import", approvals.digest_of_state(_read(state))
     else:
         operation = "destroy" if destroying else "up"
         digest = intents.digest(place.foreseen(env, operation, tuple(target or ()), as_json))
@@ -227,7 +229,7 @@ class _Place:
         look = run.preview if operation == "up" else run.preview_destroy
         display = None if quiet else _display()
         stack = composition.stack_of(self.project, self.store, env, display or (lambda event: None))
-        with display.running(f"Looking at {operation} of {env}") if display else nullcontext():
+        with display.running(f"Looking at {operation} of {env}") if display else stdout_kept():
             result = look(stack, options)
         if display:
             display.conclude(replace(result, operation="preview"))
@@ -242,6 +244,13 @@ def _display() -> Display:
     from isostack.display import Display
 
     return Display(console(), planning=True)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"--import {file}: cannot be read: {error}") from None
 
 
 def _planned(file: Path, project: str, env: str) -> tuple[str, str]:

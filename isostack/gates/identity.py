@@ -69,7 +69,7 @@ class Sessions:
         if self.file.stat().st_mode & 0o077:
             raise BadInput(f"others may read the sessions in {self.file}; end them: isostack cloud logout")
         try:
-            return {name: Session(**fields) for name, fields in json.loads(self.file.read_text()).items()}
+            return {name: _session(fields) for name, fields in json.loads(self.file.read_text()).items()}
         except (ValueError, TypeError, AttributeError):
             raise BadInput(f"{self.file} is damaged; end all sessions: isostack cloud logout") from None
 
@@ -98,6 +98,14 @@ class Sessions:
         make_folder(self.file.parent)
         text = json.dumps({name: asdict(session) for name, session in sessions.items()}, indent=2)
         write_whole(self.file, text.encode())
+
+
+def _session(fields: Mapping[str, Any]) -> Session:
+    """A session that was written down. Raises ValueError or TypeError where it is none."""
+    session = Session(**fields)
+    if not all(isinstance(value, str) for value in fields.values()) or datetime.fromisoformat(session.expires).tzinfo is None:
+        raise ValueError("this is no session")
+    return session
 
 
 def login(endpoint: str, stack: str, gates: Gates, role: str, person: str, code: str | None, ticket: str = "") -> Session:

@@ -84,7 +84,8 @@ class Record:
             os.close(descriptor)
 
     def _verified(self) -> list[Entry]:
-        lines = self.file.read_text().splitlines() if self.file.exists() else []
+        # Bytes that are no UTF-8 are nobody's line, and break the chain as any other change does.
+        lines = self.file.read_text(encoding="utf-8", errors="replace").splitlines() if self.file.exists() else []
         entries: list[Entry] = []
         previous = START
         for number, line in enumerate(lines, 1):
@@ -123,7 +124,7 @@ def _entry(line: str, number: int, previous: str) -> Entry | None:
         given = body.pop("hash")
         fits = body["number"] == number and body["previous"] == previous and _hash(body) == given
         return Entry(number, str(body["at"]), str(body["kind"]), dict(body["facts"]), str(given)) if fits else None
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -21,9 +21,10 @@ from isostack.engine.events import Diagnostic, Phase, Result, Sink, Tally
 from isostack.engine.project import PINNED_KEY, Project, StackConfig, load_stack
 from isostack.engine.store import STATE_FILE
 from isostack.engine.values import plain
-from isostack.errors import BadInput, OperationFailed
+from isostack.errors import BadInput, OperationFailed, Refused
 from isostack.localcloud.client import DEFAULT_ACCOUNT, DEFAULT_REGION, Cloud
 from isostack.localcloud.provider import LocalCloudHost
+from isostack.parameters import restricted
 from isostack.playground import containers, names, records, sweep
 from isostack.playground.containers import Asked
 from isostack.playground.records import Record, Records
@@ -249,7 +250,10 @@ class Playgrounds:
     def _base(self) -> StackConfig:
         if not self.project.stack_file(BASE).exists():
             raise BadInput(f"{self.project.name} has no environment {BASE!r}, which a playground would be one of")
-        return load_stack(self.project, BASE, self.store.keyring.open)
+        config = load_stack(self.project, BASE, self.store.keyring.open)
+        if environment := restricted(self.project, BASE, config.values):
+            raise Refused(f"playgrounds are {BASE}, and {config.file.name} makes that {environment}, which only some may run")
+        return config
 
     def _new(self, name: str, base: StackConfig) -> Record:
         created = records.now()

@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 MOST: Final = 30
 _ABSENT: Final = object()
+_PARTS: Final = {"format", "project", "stack", "operation", "steps", "unchanged"}
 
 
-def plan_of(intent: Intent, packs: Sequence[Path] = ()) -> dict[str, Any]:
-    """The plan of one environment: its digest, what it was made from, and the intent. ``packs`` are those asked for by name."""
+def plan_of(intent: Intent, packs: Sequence[Path] = (), configurations: Sequence[Path] = ()) -> dict[str, Any]:
+    """The plan of one environment: its digest, what it was made from, and the intent. ``packs`` are those asked for by name,
+    ``configurations`` the files for packs."""
     document = normalised(intent)
-    return {"digest": digest_of(document), "made_from": _made_from(intent, packs), "intent": document}
+    return {"digest": digest_of(document), "made_from": _made_from(intent, packs, configurations), "intent": document}
 
 
 def save(path: Path, project: Project, revision: str, plans: Mapping[str, dict[str, Any]]) -> None:
@@ -59,17 +61,19 @@ def load(path: Path, environment: str) -> dict[str, Any]:
     plan = plans.get(environment)
     if not isinstance(plan, dict) or not isinstance(plan.get("intent"), dict):
         raise BadInput(f"--plan {path}: there is no plan for {environment} in it, only for {', '.join(sorted(plans)) or 'none'}")
+    if not (isinstance(plan.get("made_from"), dict) and plan["intent"].keys() >= _PARTS):
+        raise BadInput(f"--plan {path}: this is no whole plan; isostack preview {environment} --save FILE makes one")
     if digest_of(plan["intent"]) != plan.get("digest"):
         raise BadInput(f"--plan {path}: it was edited since it was saved: its digest is another; save it anew")
     return plan
 
 
-def plan_gate(path: Path, environment: str, packs: Sequence[Path] = ()) -> Gate:
+def plan_gate(path: Path, environment: str, packs: Sequence[Path] = (), configurations: Sequence[Path] = ()) -> Gate:
     """A gate that lets pass exactly what is in the file. Raises BadInput where that holds no plan for the environment."""
     plan = load(path, environment)
 
     def gate(intent: Intent) -> None:
-        now = plan_of(intent, packs)
+        now = plan_of(intent, packs, configurations)
         moved = list(_moved(plan, now))
         if moved:
             rest = [f"and {len(moved) - MOST:,} more"] if len(moved) > MOST else []
@@ -85,7 +89,7 @@ def plan_gate(path: Path, environment: str, packs: Sequence[Path] = ()) -> Gate:
 # -- what a plan is made from ------------------------------------------------------------------------------------------
 
 
-def _made_from(intent: Intent, packs: Sequence[Path]) -> dict[str, Any]:
+def _made_from(intent: Intent, packs: Sequence[Path], configurations: Sequence[Path]) -> dict[str, Any]:
     from isostack.policy.attach import own_pack
 
     project, config = intent.stack.project, intent.stack.config
@@ -96,6 +100,7 @@ def _made_from(intent: Intent, packs: Sequence[Path]) -> dict[str, Any]:
         "parameters_digest": _parameters_digest(project, version),
         "state": _state_digest(intent.before),
         "policy_packs": [digest_of_folder(folder) for folder in [*([own] if own else []), *packs]],
+        "policy_configurations": [f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}" for file in configurations],
     }
 
 
@@ -133,6 +138,7 @@ _WORDS = {
     "parameters_digest": "what the parameters say",
     "state": "the state",
     "policy_packs": "what the policy packs say",
+    "policy_configurations": "how the policy packs are configured",
 }
 
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from isostack.widening.permissions import permissions
 from isostack.widening.reach import reach
-from isostack.widening.sides import Kind, Side, Widening, word
+from isostack.widening.sides import Kind, Side, Widening, aligned, hidden, word
 
 if TYPE_CHECKING:
     from isostack.engine.run import Intent
+    from isostack.engine.state import ResourceState
 
 __all__ = ["Noted", "Widening", "is_creation", "lines", "widened"]
 
@@ -46,12 +47,13 @@ def widened(intent: Intent) -> tuple[Widening, ...]:
     """All that is new, by subject; nothing for a destroy and a refresh."""
     if intent.operation not in ("up", "preview"):
         return ()
-    before, after = Side(intent.before), Side(intent.after)
+    after = Side(intent.after)
+    before = aligned(Side(intent.before), after)
     found = {*permissions(before, after), *reach(before, after), *_unprotected(before, after)}
     return tuple(sorted(found, key=lambda one: (one.kind, one.subject, one.text)))
 
 
-# What keeps a thing from being deleted, and the value that does.
+# What keeps a thing from being deleted, and the value that does. Where nothing is said, nothing is kept and nothing is forced.
 _KEEPERS = {
     "deletionProtection": True,
     "enableDeletionProtection": True,
@@ -66,12 +68,21 @@ def _unprotected(before: Side, after: Side) -> Iterator[Widening]:
         new = after.get(old.urn)
         if new is None:
             continue
-        lost = [name for name, kept in _KEEPERS.items() if old.inputs.get(name) is kept and new.inputs.get(name) is (not kept)]
-        lost += ["protect"] if old.protect and not new.protect else []
+        lost = [name for name, kept in _KEEPERS.items() if _keeps(old, name, kept) and not _keeps(new, name, kept)]
+        unsure = [name for name in lost if hidden(new.inputs.get(name))]
+        lost = [name for name in lost if name not in unsure] + (["protect"] if old.protect and not new.protect else [])
+        label = f"{word(old.type)} {after.label(old.urn)}"
         if lost:
-            label = f"{word(old.type)} {after.label(old.urn)}"
             text = f"{label} can now be deleted: {', '.join(lost)} no longer {'keeps' if len(lost) == 1 else 'keep'} it"
             yield Widening("protection", label, text, old.urn)
+        if unsure:
+            text = f"cannot tell yet whether {', '.join(unsure)} still keeps {label} from being deleted"
+            yield Widening("protection", label, text, old.urn, unsure=True)
+
+
+def _keeps(resource: ResourceState, name: str, kept: bool) -> bool:
+    value = resource.inputs.get(name)
+    return not hidden(value) and (value is True or value == "true") is kept
 
 
 def is_creation(intent: Intent) -> bool:

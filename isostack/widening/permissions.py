@@ -46,6 +46,7 @@ _RESOURCE_POLICIES: Final = {
 }
 _LAMBDA_PERMISSION: Final = "aws:lambda/permission:Permission"
 _FUNCTION_URL: Final = "aws:lambda/functionUrl:FunctionUrl"
+_OF_GRANTS: Final = ("granteePrincipal", "operations", "keyId", "constraints")
 EVERYBODY: Final = "everybody"
 
 
@@ -93,6 +94,8 @@ def permissions(before: Side, after: Side) -> Iterator[Widening]:
     yield from _attached_by_name(before, after)
     yield from _boundaries(before, after)
     yield from _functions(before, after)
+    yield from _members(before, after)
+    yield from _granted(before, after)
 
 
 def _by_subject(side: Side) -> dict[tuple[str, str], list[_Document]]:
@@ -162,7 +165,10 @@ def _attached_by_name(before: Side, after: Side) -> Iterator[Widening]:
     """Policies of which only the name is known here, such as AWS's own."""
     known = {(subject, policy) for subject, _, _, policy in _attachments(before)}
     for subject, label, urn, policy in _attachments(after):
-        if (subject, policy) not in known and not policy.startswith("urn:"):
+        same = (old := before.get(urn)) is not None and (now := after.get(urn)) is not None and old.inputs == now.inputs
+        if same or policy.startswith("urn:"):
+            continue
+        if not policy or (subject, policy) not in known:
             if policy:
                 yield Widening("permission", label, f"{label} may now do all that {policy} allows", urn)
             else:
@@ -177,6 +183,9 @@ def _boundaries(before: Side, after: Side) -> Iterator[Widening]:
         was, now = (side.named(one, "permissionsBoundary", POLICY) for side, one in ((before, old), (after, role)))
         if was and was != now:
             label = f"{word(role.type)} {after.label(role.urn)}"
+            if hidden(role.inputs.get("permissionsBoundary")) and not now:
+                yield Widening("permission", label, f"cannot tell yet which boundary {label} has", role.urn, unsure=True)
+                continue
             what = f"the boundary {after.label(now)}" if now else "no boundary any more"
             yield Widening("permission", label, f"{label} now has {what}, in place of {before.label(was)}", role.urn)
 
@@ -190,7 +199,9 @@ def _functions(before: Side, after: Side) -> Iterator[Widening]:
         _, label = _owner(after, one, "function")
         label = label if label.startswith("function") else f"function {label}"
         if one.type == _FUNCTION_URL:
-            if one.inputs.get("authorizationType") == "NONE":
+            if hidden(one.inputs.get("authorizationType")):
+                yield Widening("network", label, f"cannot tell yet who can call {label}", one.urn, unsure=True)
+            elif one.inputs.get("authorizationType") == "NONE":
                 yield Widening("network", label, f"{label} can now be called by {EVERYBODY}", one.urn)
             continue
         values = [one.inputs.get(name) for name in ("principal", "action", "sourceArn", "sourceAccount")]
@@ -200,6 +211,44 @@ def _functions(before: Side, after: Side) -> Iterator[Widening]:
         principal, action, *sources = values
         source = next((f" for {value}" for value in sources if value), "")
         yield Widening("permission", label, f"{label} lets {_who(str(principal))} {action}{source}", one.urn)
+
+
+def _members(before: Side, after: Side) -> Iterator[Widening]:
+    """Users that groups take in, and with that all that these may do."""
+    known = set(_memberships(before))
+    for urn, user, group in _memberships(after):
+        if (urn, user, group) not in known or not (user and group):
+            label = f"user {after.label(user)}"
+            yield Widening("permission", label, f"{label} is now in group {after.label(group)}", urn, not (user and group))
+
+
+def _memberships(side: Side) -> Iterator[tuple[str, str, str]]:
+    """URN, user and group, each of which is empty where it is not known yet."""
+    for one in side.of("aws:iam/userGroupMembership:UserGroupMembership"):
+        user = side.named(one, "user", _OWNERS["user"])
+        yield from (
+            (one.urn, user, side.named(one, "groups", _OWNERS["group"], name)) for name in as_list(one.inputs.get("groups"))
+        )
+    for one in side.of("aws:iam/groupMembership:GroupMembership"):
+        group = side.named(one, "group", _OWNERS["group"])
+        users = as_list(one.inputs.get("users"))
+        yield from ((one.urn, side.named(one, "users", _OWNERS["user"], name), group) for name in users)
+
+
+def _granted(before: Side, after: Side) -> Iterator[Widening]:
+    """Grants of keys, which let a principal use one whatever its policy says."""
+    for one in after.of("aws:kms/grant:Grant"):
+        old = before.get(one.urn)
+        said = [one.inputs.get(name) for name in _OF_GRANTS]
+        if old is not None and said == [old.inputs.get(name) for name in _OF_GRANTS]:
+            continue
+        label = _owner(after, one, "keyId")[1]
+        label = label if label.startswith("key") else f"key {label}"
+        if hidden(said[:2]):
+            yield _cannot_tell("permission", label, one.urn)
+        else:
+            what = ", ".join(f"kms:{operation}" for operation in as_list(said[1]))
+            yield Widening("permission", label, f"{label} lets {_who(str(said[0]))} {what}", one.urn)
 
 
 # -- comparing ------------------------------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ _SEPARATE: Final = {
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "ingress",
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": "egress",
 }
+_PREFIX_LIST: Final = "aws:ec2/managedPrefixList:ManagedPrefixList"
+_PREFIX_LIST_ENTRY: Final = "aws:ec2/managedPrefixListEntry:ManagedPrefixListEntry"
 _PROTOCOLS: Final = {"-1": "all", "6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}
 _ALL_PORTS: Final = (0, 65535)
 _GROUP_LISTS: Final = ("vpcSecurityGroupIds", "securityGroups", "securityGroupIds")
@@ -56,6 +58,7 @@ def reach(before: Side, after: Side) -> Iterator[Widening]:
         yield from _public(old, resource, after)
         yield from _joined(before, old, resource, after)
     yield from _unblocked(before, after)
+    yield from _listed(before, after)
 
 
 # -- security groups --------------------------------------------------------------------------------------------------------
@@ -85,12 +88,12 @@ def _all_rules(side: Side) -> Iterator[tuple[ResourceState, Rule | str]]:
         if resource.type in (GROUP, _DEFAULT_GROUP):
             for direction in ("ingress", "egress"):
                 given = inputs.get(direction)
-                for one in [UNKNOWN] if given is UNKNOWN else given or []:
+                for one in as_list(given):
                     for rule in _taken_apart(one, resource.urn, direction, side):
                         yield resource, rule
         elif resource.type == _RULE or resource.type in _SEPARATE:
             group = side.named(resource, "securityGroupId", GROUP) or side.named(resource, "securityGroupId", _DEFAULT_GROUP)
-            direction = _SEPARATE.get(resource.type) or str(inputs.get("type"))
+            direction = _SEPARATE.get(resource.type) or ("egress" if inputs.get("type") == "egress" else "ingress")
             for rule in _taken_apart(inputs, group, direction, side, resource):
                 yield resource, rule
 
@@ -103,13 +106,20 @@ def _taken_apart(
         return
     protocol = str(given.get("protocol") or given.get("ipProtocol") or "all").lower()
     protocol = _PROTOCOLS.get(protocol, protocol)
-    first, last = given.get("fromPort"), given.get("toPort")
-    ranged = protocol not in ("all", "icmp", "icmpv6") and isinstance(first, (int, float)) and isinstance(last, (int, float))
-    ports = (int(first), int(last)) if ranged else _ALL_PORTS  # type: ignore[arg-type]  # both are numbers there
-    if protocol == "tcp" and ports == (-1, -1):
-        ports = _ALL_PORTS
+    ports = _port_range(protocol, given.get("fromPort"), given.get("toPort"))
     for peer in _peers(given, group, side, resource):
         yield Rule(group, direction, protocol, *ports, peer) if peer else group
+
+
+def _port_range(protocol: str, first: Any, last: Any) -> tuple[int, int]:
+    """All ports where none are given; of ICMP, whose two numbers are a type and a code, the type."""
+    try:
+        ports = int(first), int(last)
+    except (TypeError, ValueError):
+        return _ALL_PORTS
+    if protocol == "all" or ports[0] == -1:
+        return _ALL_PORTS
+    return (ports[0], ports[0]) if protocol.startswith("icmp") else ports
 
 
 def _peers(given: Mapping[str, Any], group: str, side: Side, resource: ResourceState | None) -> Iterator[str]:
@@ -173,17 +183,15 @@ def _peer(peer: str, side: Side) -> str:
 
 
 _PUBLIC: Final[Mapping[str, tuple[tuple[Callable[[Mapping[str, Any]], Any], str], ...]]] = {
-    "aws:lb/loadBalancer:LoadBalancer": ((lambda i: not _true(i.get("internal")), "is now reached from the Internet"),),
-    "aws:alb/loadBalancer:LoadBalancer": ((lambda i: not _true(i.get("internal")), "is now reached from the Internet"),),
+    "aws:lb/loadBalancer:LoadBalancer": ((lambda i: _not(i.get("internal")), "is now reached from the Internet"),),
+    "aws:alb/loadBalancer:LoadBalancer": ((lambda i: _not(i.get("internal")), "is now reached from the Internet"),),
     "aws:rds/instance:Instance": ((lambda i: i.get("publiclyAccessible"), "now has a public address"),),
     "aws:rds/clusterInstance:ClusterInstance": ((lambda i: i.get("publiclyAccessible"), "now has a public address"),),
     "aws:ec2/instance:Instance": ((lambda i: i.get("associatePublicIpAddress"), "now has a public address"),),
     "aws:ec2/subnet:Subnet": ((lambda i: i.get("mapPublicIpOnLaunch"), "now gives public addresses"),),
-    "aws:ecs/service:Service": (
-        (lambda i: (i.get("networkConfiguration") or {}).get("assignPublicIp"), "now gives its tasks public addresses"),
-    ),
-    "aws:s3/bucket:Bucket": ((lambda i: str(i.get("acl", "")).startswith("public"), "can now be read by everybody"),),
-    "aws:s3/bucketAcl:BucketAcl": ((lambda i: str(i.get("acl", "")).startswith("public"), "lets everybody read its bucket"),),
+    "aws:ecs/service:Service": ((lambda i: _within(i, "assignPublicIp"), "now gives its tasks public addresses"),),
+    "aws:s3/bucket:Bucket": ((lambda i: _opens(i.get("acl")), "can now be read by everybody"),),
+    "aws:s3/bucketAcl:BucketAcl": ((lambda i: _opens(i.get("acl")), "lets everybody read its bucket"),),
 }
 _BLOCKS: Final = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
 _BLOCKED: Final = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
@@ -194,7 +202,7 @@ def _public(old: ResourceState | None, resource: ResourceState, after: Side) -> 
     label = f"{word(resource.type)} {after.label(resource.urn)}"
     for is_public, says in _PUBLIC.get(resource.type, ()):
         now, was = is_public(resource.inputs), is_public(old.inputs) if old else False
-        if now is UNKNOWN and was is not UNKNOWN:
+        if hidden(now) and now != was:
             text = f"cannot tell yet whether {label} {says.replace('now ', '')}"
             yield Widening("network", label, text, resource.urn, unsure=True)
         elif _true(now) and not _true(was):
@@ -209,10 +217,14 @@ def _public(old: ResourceState | None, resource: ResourceState, after: Side) -> 
     if resource.type == "aws:ec2/route:Route":
         yield from _way_out(resource, old, resource.inputs, old.inputs if old else {}, after)
     if resource.type == "aws:ec2/routeTable:RouteTable":
-        former = [dict(one) for one in (old.inputs.get("routes") if old else None) or [] if isinstance(one, Mapping)]
-        for one in resource.inputs.get("routes") or []:
-            if isinstance(one, Mapping) and dict(one) not in former:
+        former = as_list(old.inputs.get("routes") if old else None)
+        for one in as_list(resource.inputs.get("routes")):
+            if one in former:
+                continue
+            if isinstance(one, Mapping):
                 yield from _way_out(resource, None, one, {}, after)
+            else:
+                yield _unknown_way(resource, label)
 
 
 def _way_out(
@@ -224,13 +236,23 @@ def _way_out(
         gateway = inputs.get("gatewayId")
         if isinstance(gateway, str):
             return gateway.startswith("igw-")
-        deps = of.property_dependencies.get("gatewayId", ())
-        return gateway is UNKNOWN and any(INTERNET_GATEWAY in urn for urn in deps)
+        deps = of.property_dependencies.get("gatewayId") or of.property_dependencies.get("routes") or []
+        return hidden(gateway) and any(INTERNET_GATEWAY in urn for urn in deps)
 
-    if open_(now, resource) and not (old is not None and open_(was, old)):
-        where = next((now[key] for key in ("destinationCidrBlock", "cidrBlock", "destinationIpv6CidrBlock") if now.get(key)), "")
-        label = f"{word(resource.type)} {after.label(resource.urn)}"
-        yield Widening("network", label, f"{label} now leads {_text(where)} to the Internet".replace("  ", " "), resource.urn)
+    label = f"{word(resource.type)} {after.label(resource.urn)}"
+    if open_(now, resource):
+        if old is None or not open_(was, old):
+            where = next(
+                (now[key] for key in ("destinationCidrBlock", "cidrBlock", "destinationIpv6CidrBlock") if now.get(key)), ""
+            )
+            text = f"{label} now leads {_text(where)} to the Internet".replace("  ", " ")
+            yield Widening("network", label, text, resource.urn)
+    elif hidden(now.get("gatewayId")) and now.get("gatewayId") != was.get("gatewayId"):
+        yield _unknown_way(resource, label)
+
+
+def _unknown_way(resource: ResourceState, label: str) -> Widening:
+    return Widening("network", label, f"cannot tell yet whether {label} leads to the Internet", resource.urn, unsure=True)
 
 
 def _joined(before: Side, old: ResourceState | None, resource: ResourceState, after: Side) -> Iterator[Widening]:
@@ -242,17 +264,48 @@ def _joined(before: Side, old: ResourceState | None, resource: ResourceState, af
             (resource.inputs.get(place), old.inputs.get(place)),
             (_within(resource.inputs, place), _within(old.inputs, place)),
         ):
+            if now == was:
+                continue
             names = {_by_id(after, one) if isinstance(one, str) else "" for one in as_list(now)}
-            known = {_by_id(before, one) if isinstance(one, str) else "" for one in as_list(was)}
+            known = {_by_id(before, one) for one in as_list(was) if isinstance(one, str)}
             label = f"{word(resource.type)} {after.label(resource.urn)}"
             for group in sorted(names - known):
                 text = f"{label} is now behind security group {after.label(group)} as well"
                 yield Widening("network", label, text, resource.urn, unsure=not group)
 
 
+def _listed(before: Side, after: Side) -> Iterator[Widening]:
+    """What prefix lists take in: every rule that names one lets it through."""
+    known = set(_entries(before))
+    for urn, name, cidr in _entries(after):
+        if (urn, name, cidr) not in known or not cidr:
+            label = f"prefix list {after.label(name)}"
+            text = f"{label} now has {cidr}" if cidr else f"cannot tell yet what {label} has: up will know"
+            yield Widening("network", label, f"{text}, for all rules that name it" if cidr else text, urn, unsure=not cidr)
+
+
+def _entries(side: Side) -> Iterator[tuple[str, str, str]]:
+    """URN, list, and block of addresses, which is empty where it is not known yet."""
+    for resource in side.of(_PREFIX_LIST):
+        for one in as_list(resource.inputs.get("entries")):
+            yield resource.urn, resource.urn, _text(one.get("cidr")) if isinstance(one, Mapping) else ""
+    for resource in side.of(_PREFIX_LIST_ENTRY):
+        name = side.named(resource, "prefixListId", _PREFIX_LIST)
+        yield resource.urn, name, _text(resource.inputs.get("cidr"))
+
+
 def _within(inputs: Mapping[str, Any], place: str) -> Any:
+    """A value of a service's network; the whole where that is hidden."""
     network = inputs.get("networkConfiguration")
-    return network.get(place) if isinstance(network, Mapping) else None
+    return network.get(place) if isinstance(network, Mapping) else network
+
+
+def _opens(acl: Any) -> Any:
+    return acl if hidden(acl) else str(acl).startswith("public")
+
+
+def _not(value: Any) -> Any:
+    return value if hidden(value) else not _true(value)
 
 
 def _unblocked(before: Side, after: Side) -> Iterator[Widening]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from isostack.engine.state import ResourceState, Snapshot
@@ -44,7 +44,10 @@ class Side:
     """The resources of a snapshot that do not await deletion."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self.resources = [r for r in snapshot.resources if r.custom and not r.delete]
+        self._hold([r for r in snapshot.resources if r.custom and not r.delete])
+
+    def _hold(self, resources: list[ResourceState]) -> None:
+        self.resources = resources
         self._by_urn = {r.urn: r for r in self.resources}
         self._by_name: dict[tuple[str, str], ResourceState] = {}
         for resource in self.resources:
@@ -77,3 +80,21 @@ class Side:
 def as_list(value: Any) -> list[Any]:
     """The items of a list; one value stands for a list of it, and nothing for an empty one."""
     return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
+
+
+def aligned(before: Side, after: Side) -> Side:
+    """The side before with the URNs of the one after: a resource that is only called otherwise (by an alias) is the same one."""
+    by_id = {(one.type, one.id): one.urn for one in after.resources if one.id}
+    renamed = {
+        old.urn: urn
+        for old in before.resources
+        if after.get(old.urn) is None and (urn := by_id.get((old.type, old.id))) and before.get(urn) is None
+    }
+    if renamed:
+        before._hold([_renamed(one, renamed) for one in before.resources])
+    return before
+
+
+def _renamed(resource: ResourceState, names: dict[str, str]) -> ResourceState:
+    needed = {key: [names.get(urn, urn) for urn in urns] for key, urns in resource.property_dependencies.items()}
+    return replace(resource, urn=names.get(resource.urn, resource.urn), property_dependencies=needed)

@@ -46,6 +46,21 @@ def test_a_wider_permission_is_told_exactly_and_waits_for_somebody_else(small: S
     assert "somebody else has to approve" in small.refused("up", "staging"), "an approval counts once"
 
 
+def test_a_program_that_does_something_else_than_it_showed_is_stopped(small: Small) -> None:
+    file = small.root / "__main__.py"
+    text = file.read_text()
+    small.login("alice")
+    small.done("up", "staging")
+    try:
+        file.write_text(text.replace('said["actions"]', 'said["actions"] if pulumi.runtime.is_dry_run() else ["*"]'))
+        ran = small("up", "staging", "--json")
+    finally:
+        file.write_text(text)
+    assert (ran.code, ran.json["widening"]) == (1, [])
+    assert "not what was looked at before this run: policy" in ran.json["diagnostics"][0]["message"]
+    assert small.done("preview", "staging")["changes"]["update"] == 0, "it was not done"
+
+
 def test_a_destroy_wants_the_name_typed_and_somebody_elses_approval_and_says_so_at_once(small: Small) -> None:
     text = small.refused("destroy", "staging", "--yes")
     for gate in ("identity:", "approval:", "name:"):
@@ -62,6 +77,44 @@ def test_a_destroy_wants_the_name_typed_and_somebody_elses_approval_and_says_so_
     assert small.done("up", "staging")["changes"]["create"] > 5
     small.login("alice")
     assert "approval:" in small.refused("destroy", "staging", "--confirm", "staging")
+
+
+def test_what_a_program_prints_is_no_part_of_the_approvals_document(small: Small) -> None:
+    small.login("bob")
+    files = {name: (small.root / name).read_text() for name in ("__main__.py", "parameters.py")}
+    try:
+        for name, text in files.items():
+            (small.root / name).write_text(f"import os\nos.system('echo loud')\nprint('loud')\n{text}".replace(
+                "import os\nos.system('echo loud')\nprint('loud')\nfrom __future__", "from __future__"
+            ))  # fmt: skip
+        assert small.done("approve", "staging", "--yes")["person"] == "bob"
+        assert small.done("cloud", "login", "operations", "staging", "--as", "bob", "--mfa", "123456")["person"] == "bob"
+        assert small("destroy", "staging", "--json").json["result"] == "refused"
+        (small.root / "state.json").write_text("{}")
+        assert small("import", "staging", "state.json", "--json").json["result"] == "refused"
+    finally:
+        for name, text in files.items():
+            (small.root / name).write_text(text)
+
+
+def test_a_state_that_says_that_more_is_allowed_already_is_not_imported_by_one_person(small: Small) -> None:
+    """What is let in anew is told from the state: whoever could put his own in its place would need nobody."""
+    file = small.root / "state.json"
+    document = small.done("export", "staging")
+    file.write_text(json.dumps(document).replace("s3:GetObject", "s3:*"))
+    small.login("alice")
+    assert "nobody else has approved this state of staging" in small.refused("import", "staging", "state.json")
+    file.write_text(json.dumps(document))
+    small.login("bob")
+    approval = small.done("approve", "staging", "--import", "state.json", "--yes")
+    assert "nobody else has approved this state" in small.refused("import", "staging", "state.json"), "it is bob's own approval"
+    small.login("alice")
+    file.write_text(json.dumps(document, indent=2))
+    assert "isostack approve staging --import FILE" in small.refused("import", "staging", "state.json"), "it is another text"
+    file.write_text(json.dumps(document))
+    assert small.done("import", "staging", "state.json")["result"] == "succeeded"
+    assert small.done("record")["entries"][-1]["approvals"] == [approval["number"]]
+    assert "nobody else has approved" in small.refused("import", "staging", "state.json"), "an approval counts once"
 
 
 def test_only_those_who_may_approve_do_and_only_what_wants_it(small: Small) -> None:

@@ -62,6 +62,21 @@ def test_any_other_change_has_another_digest(world: World) -> None:
     assert len({digest(previewed(world, program)) for program in programs}) == len(programs)
 
 
+def test_where_a_resource_is_and_what_becomes_of_it_are_part_of_the_change(world: World) -> None:
+    """The provider is the account; one that is kept or taken over is another thing than one that is made or deleted."""
+
+    def by(name: str, **fields: Any) -> Program:
+        def program() -> None:
+            providers = {one: pulumi.ProviderResource("aws", one, {}, options()) for one in ("here", "there")}
+            Thing("a", options(provider=providers[name], **fields), size=1)
+
+        return program
+
+    world.up_well(by("here"))
+    programs = [by("here"), by("there"), by("here", retain_on_delete=True)]
+    assert len({digest(previewed(world, program)) for program in programs}) == len(programs)
+
+
 def test_a_change_of_what_stays_as_it_is_has_another_digest_too(world: World) -> None:
     def after(size: int) -> Any:
         return lambda: (Thing("a", size=size), Thing("b", size=9))

@@ -51,6 +51,29 @@ def test_a_stack_of_another_name_that_is_a_restricted_environment_is_restricted(
     assert "nobody is logged in to twin" in new.refused("up", "twin")
 
 
+@pytest.mark.parametrize("columns", ["staging", '"staging"', '{"account": "staging"}'])
+def test_a_stack_that_takes_a_restricted_environments_parameters_is_restricted(new: Small, columns: str) -> None:
+    file = new.root / "Pulumi.dev.yaml"
+    file.write_text(f"{file.read_text()}  isostack:columns: '{columns}'\n")
+    assert "nobody is logged in to dev" in new.refused("up", "dev")
+    assert "Pulumi.dev.yaml makes that staging" in new.refused("play", "up", "mine")
+
+
+def test_a_stack_is_of_one_restricted_environment_and_not_guarded_as_another(new: Small) -> None:
+    parameters = new.root / "parameters.py"
+    parameters.write_text(parameters.read_text().replace('"staging")', '"staging", "production")').replace(
+        '("staging",)', '("staging", "production")'
+    ))  # fmt: skip
+    file = new.root / "Pulumi.staging.yaml"
+    file.write_text(file.read_text().replace("environment: staging", "environment: production"))
+    assert "stack staging is staging and production at once" in new.refused("up", "staging")
+
+
+def test_playgrounds_are_no_way_into_a_restricted_environment(new: Small) -> None:
+    (new.root / "Pulumi.dev.yaml").write_text((new.root / "Pulumi.staging.yaml").read_text())
+    assert "Pulumi.dev.yaml makes that staging, which only some may run" in new.refused("play", "up", "mine")
+
+
 def test_the_entry_role_makes_an_environment_and_then_counts_no_more(tmp_path: Path) -> None:
     small = Small(tmp_path)
     try:
@@ -141,3 +164,14 @@ def test_ignore_protect_is_no_option_of_ours(new: Small) -> None:
     for command in ("up", "destroy"):
         ran = new(command, "staging", "--ignore-protect")
         assert (ran.code, "No such option: --ignore-protect" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize("field", [{"expires": "tomorrow"}, {"expires": "2099-01-01T00:00:00"}, {"key": None}, {"account": 3}])
+def test_a_session_that_was_edited_is_none(new: Small, field: dict[str, object]) -> None:
+    session = dict.fromkeys(("stack", "role", "person", "account", "arn", "key", "secret", "token"), "x")
+    new.home.mkdir(exist_ok=True)
+    file = new.home / "sessions.json"
+    file.write_text(json.dumps({"small/staging": {**session, "expires": "2099-01-01T00:00:00+00:00", **field}}))
+    file.chmod(0o600)
+    ran = new("up", "staging")
+    assert (ran.code, "is damaged; end all sessions: isostack cloud logout" in ran.err) == (2, True)

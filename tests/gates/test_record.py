@@ -50,6 +50,7 @@ TAMPERINGS: dict[str, Callable[[list[str]], list[str]]] = {
     "all is cut off": lambda lines: [],
     "two lines change places": lambda lines: [lines[1], lines[0], *lines[2:]],
     "a line is said twice": lambda lines: [*lines, lines[-1]],
+    "there are brackets without end": lambda lines: [*lines, "[" * 100_000],
     "there is something else": lambda lines: [*lines, "{}"],
 }
 
@@ -78,3 +79,9 @@ def test_several_may_write_at_once(record: Record) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda number: Record(record.file.parent).append("run", {"n": number}), range(12)))
     assert len(record.entries()) == 16
+
+
+def test_bytes_that_are_no_text_are_tampering_too(record: Record) -> None:
+    record.file.write_bytes(record.file.read_bytes().replace(b"alice", b"al\xffce", 1))
+    with pytest.raises(Refused, match="line 1 is not the one that was written"):
+        record.entries()

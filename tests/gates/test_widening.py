@@ -320,3 +320,83 @@ def test_of_a_new_environment_the_counts_alone() -> None:
 def test_a_destroy_widens_nothing() -> None:
     gone = Intent(cast(Stack, None), "destroy", Snapshot(may(Action="a:b", Resource="y")), Snapshot([]), ())
     assert widened(gone) == ()
+
+
+SSH = {"protocol": "tcp", "fromPort": 22, "toPort": 22, "cidrBlocks": ["0.0.0.0/0"]}
+HIDDEN: dict[str, tuple[str, dict[str, Any], str, Any, str]] = {
+    "a group's rules": (GROUP, {"ingress": []}, "ingress", [SSH], "whom x of security group x lets through"),
+    "a public address": (DATABASE, {"publiclyAccessible": False}, "publiclyAccessible", True, "has a public address"),
+    "a guard": (DATABASE, {"deletionProtection": True}, "deletionProtection", False, "deletionProtection still keeps instance x"),
+    "groups": (DATABASE, {"vpcSecurityGroupIds": ["a"]}, "vpcSecurityGroupIds", ["b"], "group one that is not known yet as well"),
+    "a balancer": (BALANCER, {"internal": True}, "internal", False, "load balancer x is reached from the Internet"),
+    "a service": ("aws:ecs/service:Service", {}, "networkConfiguration", {"assignPublicIp": True}, "tasks public addresses"),
+    "routes": ("aws:ec2/routeTable:RouteTable", {}, "routes", [{"gatewayId": "igw-1"}], "table x leads to the Internet"),
+    "a gateway": ("aws:ec2/route:Route", {}, "gatewayId", "igw-1", "route x leads to the Internet"),
+    "an ACL": ("aws:s3/bucket:Bucket", {}, "acl", "public-read", "bucket x can be read by everybody"),
+    "a URL": ("aws:lambda/functionUrl:FunctionUrl", {}, "authorizationType", "NONE", "who can call function x"),
+    "an attachment": (ATTACHMENT, {"role": "r", "policyArn": "arn:a"}, "policyArn", "arn:b", "what the policy of role r allows"),
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_what_is_secret_or_not_known_yet_is_told_as_such_and_its_value_is_not(case: str) -> None:
+    type_, before, key, value, expected = HIDDEN[case]
+    for hidden in (Secret(value), UNKNOWN):
+        after = one(type_, "x", **{**before, key: hidden})
+        (text, *_) = lines = [text for text in told([one(type_, "x", **before)], [after]) if expected in text]
+        assert len(lines) == 1
+        assert "igw-1" not in text
+        assert "arn:b" not in text
+        assert not [text for text in told([after], [after]) if expected in text and hidden is not UNKNOWN]
+
+
+def test_one_secret_in_the_place_of_another_is_told() -> None:
+    for type_, key in ((ATTACHMENT, "policyArn"), (DATABASE, "vpcSecurityGroupIds"), (DATABASE, "publiclyAccessible")):
+        first, second = (one(type_, "x", role="r", **{key: Secret(value)}) for value in ("a", "b"))
+        assert told([first], [second]), key
+
+
+def test_what_is_left_out_keeps_nothing_and_what_is_called_otherwise_is_the_same_thing() -> None:
+    safe = one(DATABASE, "d", deletionProtection=True)
+    assert told([safe], [one(DATABASE, "d")]) == ["instance d can now be deleted: deletionProtection no longer keeps it"]
+    bucket = "aws:s3/bucket:Bucket"
+    (text,) = told([one(bucket, "b")], [one(bucket, "b", forceDestroy=True)])
+    assert text == "bucket b can now be deleted: forceDestroy no longer keeps it"
+    renamed = ResourceState(urn(DATABASE, "other"), DATABASE, True, "d-id", inputs={"deletionProtection": False})
+    assert told([safe], [renamed]) == ["instance other can now be deleted: deletionProtection no longer keeps it"]
+
+
+def test_a_role_that_is_called_otherwise_may_do_nothing_new() -> None:
+    old, *rest = may(Action="a:b", Resource="y")
+    renamed = ResourceState(urn(ROLE, "new"), ROLE, True, old.id, inputs=old.inputs, outputs=old.outputs)
+    assert told([old, *rest], [renamed, *rest]) == []
+
+
+def test_all_ports_and_all_of_icmp_are_more_than_one() -> None:
+    def rule(protocol: str, first: Any, last: Any) -> list[ResourceState]:
+        ports = {"protocol": protocol, "fromPort": first, "toPort": last}
+        return [one(RULE, "r", type="ingress", securityGroupId="g", cidrBlocks=["10.0.0.0/8"], **ports)]
+
+    assert told(rule("tcp", "22", "22"), rule("tcp", 0, 65535)) == ["security group g now lets 10.0.0.0/8 reach all of tcp"]
+    assert told(rule("icmp", 8, 0), rule("icmp", -1, -1)) == ["security group g now lets 10.0.0.0/8 reach all of icmp"]
+    assert told(rule("icmp", -1, -1), rule("icmp", 8, 0)) == []
+
+
+def test_what_prefix_lists_and_groups_take_in_and_keys_grant() -> None:
+    def listed(*blocks: str) -> list[ResourceState]:
+        return [one("aws:ec2/managedPrefixList:ManagedPrefixList", "offices", entries=[{"cidr": block} for block in blocks])]
+
+    assert told(listed("10.0.0.0/8"), listed("10.0.0.0/8", "0.0.0.0/0")) == [
+        "prefix list offices now has 0.0.0.0/0, for all rules that name it"
+    ]
+    entry = one("aws:ec2/managedPrefixListEntry:ManagedPrefixListEntry", "e", prefixListId="offices-id", cidr="::/0")
+    assert told(listed(), [*listed(), entry]) == ["prefix list offices now has ::/0, for all rules that name it"]
+    there = [one("aws:iam/group:Group", "admins"), one("aws:iam/user:User", "eve")]
+    joins = one("aws:iam/userGroupMembership:UserGroupMembership", "m", user="eve", groups=["admins"])
+    takes = one("aws:iam/groupMembership:GroupMembership", "m", group="admins", users=["eve"])
+    for membership in (joins, takes):
+        assert told(there, [*there, membership]) == ["user eve is now in group admins"]
+        assert told([*there, membership], [*there, membership]) == []
+    grant = one("aws:kms/grant:Grant", "g", keyId="k", granteePrincipal="arn:p", operations=["Decrypt"])
+    assert told([], [grant]) == ["key k lets arn:p kms:Decrypt"]
+    assert told([grant], [grant]) == []

@@ -135,6 +135,15 @@ def test_a_policy_pack_that_has_moved_is_refused(world: World, tmp_path: Path) -
     assert "what the policy packs say has changed" in refused(world, one(), file)
 
 
+def test_a_configuration_of_policies_that_has_moved_is_refused(world: World, tmp_path: Path) -> None:
+    """A rule that was held when the plan was made is not switched off when it is applied."""
+    file, off = tmp_path / "plan.json", tmp_path / "off.json"
+    saved(world, one(), file)
+    off.write_text('{"all": "disabled"}')
+    with pytest.raises(Refused, match="how the policy packs are configured has changed"):
+        world.up(one(), gates=[plan_gate(file, "dev", (), [off])])
+
+
 def test_a_packs_digest_is_that_of_its_files(tmp_path: Path) -> None:
     found = []
     for name, text in (("a", "x = 1"), ("b", "x = 1"), ("c", "x = 2")):
@@ -150,6 +159,8 @@ def test_a_packs_digest_is_that_of_its_files(tmp_path: Path) -> None:
     [
         (lambda text: text.replace('"size": 1', '"size": 9'), "it was edited since it was saved"),
         (lambda text: text.replace('"dev"', '"staging"'), "there is no plan for dev in it, only for staging"),
+        (lambda text: text.replace('"made_from"', '"made"'), "this is no whole plan"),
+        (lambda text: text.replace('"unchanged"', '"same"'), "this is no whole plan"),
         (lambda text: "[]", "this is no plan"),
         (lambda text: "{", "this is no plan"),
         (lambda text: text.replace('"format": 1,\n "project"', '"format": 2,\n "project"'), "this is no plan"),
