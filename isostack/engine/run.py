@@ -272,6 +272,7 @@ class _Run:
             targets=self.options.targets,
             parallel=self.options.parallel,
             analyzer=self.options.analyzer,
+            rehearsal=self.operation == "up" and journal is None,
         )
 
     def catch_up(self, deployment: Deployment) -> None:
