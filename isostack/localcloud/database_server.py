@@ -149,11 +149,11 @@ class DatabaseServers:
             time.sleep(_POLL_SECONDS)
         raise DatabaseError(f"PostgreSQL did not start: {self._last_line(name)}")
 
-    def stop(self, name: str) -> None:
-        """End the server, with the connections that it has; it is there to be started again."""
+    def stop(self, name: str, *, for_good: bool = False) -> None:
+        """End the server, with the connections that it has; it is there to be started again, unless it goes for good."""
         process = self._processes.pop(name, None)
         if process is not None:
-            _end(process)
+            _end(process, for_good)
 
     def exchange(self, name: str, port: int, content: Path, aside: Path) -> None:
         """Put other content in the place of the server's, by renaming; what it had goes aside. It runs afterwards."""
@@ -165,7 +165,7 @@ class DatabaseServers:
 
     def remove(self, name: str) -> None:
         """End the server and remove all that it held; the files' going is not waited for."""
-        self.stop(name)
+        self.stop(name, for_good=True)
         self.discard(self.folder_of(name))
 
     def running(self, name: str) -> bool:
@@ -243,7 +243,7 @@ class DatabaseServers:
         """End every server, those that an earlier local cloud left behind included, and remove all files; what new ones
         start with stays for the next local cloud, unless ``everything`` is to go."""
         for name in list(self._processes):
-            self.stop(name)
+            self.stop(name, for_good=True)
         _end_strays(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
         if everything:
@@ -383,9 +383,9 @@ def _literal(text: str) -> str:
     return f"E'{escaped}'"
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Fast shutdown; where that takes too long, an immediate one, which the next start recovers from."""
-    for number, seconds in ((signal.SIGINT, 5.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
+def _end(process: subprocess.Popen[bytes], at_once: bool) -> None:
+    """Fast shutdown; where that takes too long, or there is nothing to keep, an immediate one, which writes nothing."""
+    for number, seconds in ((signal.SIGINT, 5.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))[at_once:]:
         with suppress(ProcessLookupError):
             process.send_signal(number)
         with suppress(subprocess.TimeoutExpired):
