@@ -23,8 +23,6 @@ def forget_lost_cloud(deployment: Deployment, identity: str) -> int:
             return 0
         if lost:
             deployment.forget(lost)
-            for type_ in dict.fromkeys(resource.type for resource in lost):
-                deployment.host.expect(type_)
         for operation in list(deployment.snapshot.pending_operations):
             if deployment.host.lives_in_cloud(operation.resource.type):
                 _settle(deployment, operation)

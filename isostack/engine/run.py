@@ -295,7 +295,11 @@ class _Run:
 
         starting = threading.Thread(target=self._start_cloud, daemon=True)
         starting.start()
+        before = {resource.type for resource in deployment.snapshot.resources}
         self.catch_up(deployment)
+        if self.operation == "up":
+            for lost in before - {resource.type for resource in deployment.snapshot.resources}:
+                self.stack.host.expect(lost)
         if self.options.refresh:
             reconcile.refresh(deployment)
             deployment.tally = Tally()

@@ -49,7 +49,7 @@ from isostack.localcloud.inventory import resources
 from isostack.localcloud.mends import mend_what_is_loaded
 from isostack.localcloud.messages import drop, waiting
 from isostack.localcloud.relays import RelayError, Relays
-from isostack.localcloud.service_models import Models, PlainFiles
+from isostack.localcloud.service_models import Models, DataFiles
 
 RESERVED_ACCOUNT = "000000000000"
 """The account that holds the cloud's identity; users never see it."""
@@ -355,7 +355,7 @@ def _remember_what_never_changes() -> None:
         setattr(module, name, cache(getattr(module, name)))
     # Each new loader looks through the folders of all 400 services; moto's adds what is in its own folder.
     for module, loader in ((botocore.session, Models()), (moto_utils, loaders.create_loader())):
-        loader.file_loader = PlainFiles()
+        loader.file_loader = DataFiles()
         vars(module)["create_loader"] = lambda *_, loader=loader: loader
     patched: Any = AccountSpecificBackend
     patched._generate_regions = lambda backend, service: _regions_of(service)
