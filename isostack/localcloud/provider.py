@@ -50,6 +50,7 @@ class LocalCloudHost:
         self.local_cloud = local_cloud
         self._endpoint = ""
         self._clouds: dict[tuple[str, str, str], Cloud] = {}
+        self._starting = threading.Lock()
         self._expected: set[str] = set()
 
     def serves_package(self, package: str) -> bool:
@@ -71,9 +72,11 @@ class LocalCloudHost:
             threading.Thread(target=self._expect, args=(row.service,), daemon=True).start()
 
     def _expect(self, service: str) -> None:
-        with suppress(Exception):  # what goes wrong shows where the service is needed
-            self.endpoint()
-            self.local_cloud.expect(service)
+        with self._starting:
+            runs = bool(self._endpoint)
+        if runs:
+            with suppress(Exception):  # what goes wrong shows where the service is needed
+                self.local_cloud.expect(service)
 
     def version(self, package: str) -> str:
         from importlib.metadata import version
@@ -81,9 +84,10 @@ class LocalCloudHost:
         return version(_SDK_PACKAGES[package])
 
     def endpoint(self) -> str:
-        if not self._endpoint:
-            self._endpoint = self.local_cloud.ensure().url
-        return self._endpoint
+        with self._starting:
+            if not self._endpoint:
+                self._endpoint = self.local_cloud.ensure().url
+            return self._endpoint
 
     def identity(self) -> str:
         self.endpoint()

@@ -49,7 +49,7 @@ from isostack.localcloud.inventory import resources
 from isostack.localcloud.mends import mend_what_is_loaded
 from isostack.localcloud.messages import drop, waiting
 from isostack.localcloud.relays import RelayError, Relays
-from isostack.localcloud.service_models import Models, DataFiles
+from isostack.localcloud.service_models import DataFiles, Models
 
 RESERVED_ACCOUNT = "000000000000"
 """The account that holds the cloud's identity; users never see it."""
@@ -122,8 +122,8 @@ class Simulator:
             target = "DynamoDB_20120810.Any"
             environ = {"PATH_INFO": "/", "HTTP_HOST": "", "HTTP_AUTHORIZATION": scope, "HTTP_X_AMZ_TARGET": target}
             self._moto.get_application(environ)
-        if service == "rds" and not available():
-            _databases().prepare()
+            if service == "rds" and not available():
+                _databases().prepare()
 
 
 def _act(path: str, name: str) -> Any:
