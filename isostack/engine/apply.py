@@ -61,6 +61,8 @@ class Applier:
             return self._register_provider(goal, old)
         if not self._serves(goal):
             return Registered(goal.urn, "", dict.fromkeys(goal.inputs, UNKNOWN))
+        if old is None and self.deployment.rehearsal:
+            self.deployment.host.expect(goal.type)
         if not goal.provider:
             goal.provider = self.deployment.default_provider(goal.type.partition(":")[0])
         if goal.urn not in self.deployment.targets:

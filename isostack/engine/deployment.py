@@ -55,7 +55,8 @@ class Interrupted(Exception):
 class Deployment:
     """One run over one stack's snapshot. Its methods may be called from several threads.
 
-    At preview it has no journal, works on a copy of the snapshot, and nothing calls create, update or delete.
+    At preview it has no journal, works on a copy of the snapshot, and nothing calls create, update or delete. A ``rehearsal``
+    is a preview that the real run follows.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Deployment:
         parallel: int = 16,
         analyzer: Analyzer | None = None,
         foreseen: Foreseen | None = None,
+        rehearsal: bool = False,
     ) -> None:
         self.snapshot = snapshot
         self.analyzer = analyzer
@@ -79,6 +81,7 @@ class Deployment:
         self.sink = sink
         self.journal = journal
         self.preview = journal is None
+        self.rehearsal = rehearsal
         self.provider_config = provider_config
         self.make_urn = make_urn
         self.targets = Targets(targets)

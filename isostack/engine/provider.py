@@ -142,5 +142,8 @@ class ProviderHost(Protocol):
     def configure(self, package: str, config: PropertyMap) -> Provider:
         """A provider for this configuration (``region``, ``defaultTags`` and so on, as provider inputs)."""
 
+    def expect(self, type_: str) -> None:
+        """Resources of this type are about to be made: what takes its time may begin, in the background."""
+
     def identity(self) -> str:
         """An identity that lasts as long as the cloud's content does."""

@@ -278,6 +278,7 @@ class _Run:
             parallel=self.options.parallel,
             analyzer=self.options.analyzer,
             foreseen=self.foreseen,
+            rehearsal=self.operation == "up" and journal is None,
         )
 
     def catch_up(self, deployment: Deployment) -> None:
@@ -300,7 +301,11 @@ class _Run:
 
         starting = threading.Thread(target=self._start_cloud, daemon=True)
         starting.start()
+        before = {resource.type for resource in deployment.snapshot.resources}
         self.catch_up(deployment)
+        if self.operation == "up":
+            for lost in before - {resource.type for resource in deployment.snapshot.resources}:
+                self.stack.host.expect(lost)
         if self.options.refresh:
             reconcile.refresh(deployment)
             deployment.tally = Tally()

@@ -70,7 +70,8 @@ class DatabaseCopies:
 
     def drop(self, copy: str) -> None:
         """Remove a copy, if it is there."""
-        shutil.rmtree(self.kept(copy), ignore_errors=True)
+        self._servers.make(self._servers.folder)
+        self._servers.discard(self.kept(copy))
 
     def leave(self, name: str) -> None:
         """Make nothing ready any more for a server that goes, and remove what is."""

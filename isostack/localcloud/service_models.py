@@ -17,14 +17,14 @@ class Models(Loader):  # type: ignore[misc]  # botocore has no types
     """The files that come with botocore, and no others."""
 
     def __init__(self) -> None:
-        super().__init__(extra_search_paths=[self.BUILTIN_DATA_PATH], file_loader=_Files(), include_default_search_paths=False)
+        super().__init__(extra_search_paths=[self.BUILTIN_DATA_PATH], file_loader=DataFiles(), include_default_search_paths=False)
 
     def list_available_services(self, type_name: str) -> list[str]:
         """Every service. Botocore's own looks into all 400 folders for a file of this type, to open one."""
         return [folder.name for folder in Path(self.BUILTIN_DATA_PATH).iterdir()]
 
 
-class _Files(JSONFileLoader):  # type: ignore[misc]  # botocore has no types
+class DataFiles(JSONFileLoader):  # type: ignore[misc]  # botocore has no types
     """Plain dictionaries, whose order botocore's OrderedDict was for, in half the time."""
 
     def load_file(self, file_path: str) -> Any:

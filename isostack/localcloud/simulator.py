@@ -7,6 +7,7 @@ this process connects to loopback addresses only. Starting, finding and ending i
 
 Beside AWS's calls it answers ``GET /isostack/identity`` (``{"identity", "pid"}``), ``GET /isostack/resources`` (a
 count by service, of one account where ``?account=`` says so), ``GET`` and ``DELETE /isostack/messages?queue=ARN``, ``POST
+/isostack/services`` (``{"service"}``, which is loaded before it is first asked), ``POST
 /isostack/databases`` (``{"do": "keep" | "bring_back" | "drop", …}``: the arguments of :class:`Databases`' method of that
 name; 409 with ``{"error"}`` where it fails), and ``POST /isostack/relays`` (``"open" | "close"``, as of :class:`Relays`).
 """
@@ -35,18 +36,20 @@ from xml.sax.saxutils import escape
 import botocore.session
 import requests
 from moto import backends
-from moto.core import config, responses
+from moto.core import config, loaders, responses
 from moto.core import utils as moto_utils
 from moto.core.base_backend import AccountSpecificBackend, BackendDict, BaseBackend
 from moto.moto_server import werkzeug_app
 
 from isostack.localcloud.buckets import mend_buckets
-from isostack.localcloud.database_server import DatabaseError
+from isostack.localcloud.client import DEFAULT_REGION
+from isostack.localcloud.database_server import DatabaseError, available
 from isostack.localcloud.databases import Databases, give_rds_real_databases
 from isostack.localcloud.inventory import resources
 from isostack.localcloud.mends import mend_what_is_loaded
 from isostack.localcloud.messages import drop, waiting
 from isostack.localcloud.relays import RelayError, Relays
+from isostack.localcloud.service_models import DataFiles, Models
 
 RESERVED_ACCOUNT = "000000000000"
 """The account that holds the cloud's identity; users never see it."""
@@ -95,6 +98,9 @@ class Simulator:
                 if environ["REQUEST_METHOD"] == "DELETE":
                     drop(queue)
                 page = waiting(queue)
+        elif path == "/isostack/services":
+            self._expect(json.loads(environ["wsgi.input"].read())["service"])
+            page = {}
         elif path in ("/isostack/databases", "/isostack/relays"):
             asked = json.loads(environ["wsgi.input"].read())
             try:
@@ -107,6 +113,17 @@ class Simulator:
             return []
         start_response("200 OK", [("Content-Type", "application/json")])
         return [json.dumps(page).encode()]
+
+    def _expect(self, service: str) -> None:
+        """Load what moto answers a service's calls with, as its first call would."""
+        with self._one_at_a_time:
+            signed = moto_utils.get_service_model(service).signing_name
+            scope = f"AWS4-HMAC-SHA256 Credential=any/day/{DEFAULT_REGION}/{signed}/aws4_request,"
+            target = "DynamoDB_20120810.Any"
+            environ = {"PATH_INFO": "/", "HTTP_HOST": "", "HTTP_AUTHORIZATION": scope, "HTTP_X_AMZ_TARGET": target}
+            self._moto.get_application(environ)
+            if service == "rds" and not available():
+                _databases().prepare()
 
 
 def _act(path: str, name: str) -> Any:
@@ -334,10 +351,12 @@ def _remember_what_never_changes() -> None:
     for module, name in (
         (responses, "method_names_from_class"),
         (responses, "camelcase_to_underscores"),
-        (botocore.session, "create_loader"),
-        (moto_utils, "create_loader"),  # each new one looks through the folders of all 400 services
     ):
         setattr(module, name, cache(getattr(module, name)))
+    # Each new loader looks through the folders of all 400 services; moto's adds what is in its own folder.
+    for module, loader in ((botocore.session, Models()), (moto_utils, loaders.create_loader())):
+        loader.file_loader = DataFiles()
+        vars(module)["create_loader"] = lambda *_, loader=loader: loader
     patched: Any = AccountSpecificBackend
     patched._generate_regions = lambda backend, service: _regions_of(service)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -102,6 +103,7 @@ class Playgrounds:
         record = replace(record, parameters=base.values.get(PINNED_KEY, ""), containers=self._containers(record, asked))
         stack = self._stack(record, base, sink)
         self.records.keep(record)
+        threading.Thread(target=self._start_cloud, daemon=True).start()
         is_new = (self.project.name, stack.name) not in self.store.stacks()
         if is_new:
             self._share_salt()
@@ -246,6 +248,11 @@ class Playgrounds:
         return rows
 
     # -- what they stand on -------------------------------------------------------------------------------------------
+
+    def _start_cloud(self) -> None:
+        """Start the local cloud while the project is being read; what goes wrong shows where it is needed."""
+        with suppress(Exception):
+            self.host.identity()
 
     def _base(self) -> StackConfig:
         if not self.project.stack_file(BASE).exists():

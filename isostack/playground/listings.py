@@ -92,14 +92,16 @@ def survey(cloud: Cloud, known: Set[str], names: Iterable[str], *, everywhere: b
         owner = candidate.owner or (there.outputs.get("tagsAll") or {}).get(TAG) if there else None
         return Found(str(owner), candidate.type, there.id, there.outputs, cloud) if there and owner else None
 
-    def unknown(listings: Iterable[_Listing]) -> set[_Candidate]:
-        wanted = [one for one in listings if everywhere or one.type.split("/")[0].removeprefix("aws:") not in GLOBAL_SERVICES]
-        listed = (c for one in wanted for c in _seen(result, one.type, lambda one=one: list(_listed(cloud, one))) or ())  # type: ignore[misc]
-        return {c for c in listed if known.isdisjoint((c.id, *c.names))}
+    def look(one: _Listing | None) -> set[_Candidate]:
+        listed = _seen(result, one.type if one else "tags", lambda: list(_listed(cloud, one) if one else _by_tag(cloud)))
+        return {c for c in listed or () if known.isdisjoint((c.id, *c.names))}
+
+    def unknown(listings: Iterable[_Listing | None]) -> set[_Candidate]:
+        wanted = [one for one in listings if everywhere or not one or one.type.split("/")[0][4:] not in GLOBAL_SERVICES]
+        return set[_Candidate]().union(*pool.map(look, wanted))
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        tagged = {c for c in _seen(result, "tags", lambda: list(_by_tag(cloud))) or () if known.isdisjoint((c.id, *c.names))}
-        result.found += [one for one in pool.map(read, sorted(tagged | unknown(_LISTINGS))) if one]
+        result.found += [one for one in pool.map(read, sorted(unknown([None, *_LISTINGS]))) if one]
         owners = {*names, *(one.playground for one in result.found)}
         named = [replace(c, owner=_owner_by_name(c.id, owners)) for c in sorted(unknown(_UNTAGGED))]
         result.found += [one for one in pool.map(read, (c for c in named if c.owner)) if one]

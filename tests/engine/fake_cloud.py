@@ -69,6 +69,8 @@ class FakeCloud:
     things: dict[str, Thing] = field(default_factory=dict)
     calls: list[Call] = field(default_factory=list)
     configured: list[PropertyMap] = field(default_factory=list)
+    expected: list[tuple[str, int]] = field(default_factory=list)
+    """Types that are said to be about to be made, each with how many calls there had been."""
     name_of_cloud: str = "cloud-1"
     most_at_once: int = 0
     _at_once: int = 0
@@ -140,6 +142,9 @@ class FakeCloud:
 
     def lives_in_cloud(self, type_: str) -> bool:
         return type_.startswith("aws:")
+
+    def expect(self, type_: str) -> None:
+        self.expected.append((type_, len(self.calls)))
 
     def version(self, package: str) -> str:
         return "1.2.3"

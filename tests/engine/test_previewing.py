@@ -23,6 +23,27 @@ def test_a_preview_changes_nothing(world: World) -> None:
     assert world.written() == before
 
 
+def test_up_tells_the_cloud_what_is_new_before_any_of_it_is_made(world: World) -> None:
+    world.preview(lambda: Thing("a"))
+    assert world.cloud.expected == []
+    world.up_well(lambda: Thing("a"))
+    assert world.cloud.expected == [("aws:test/thing:Thing", 0)]
+    world.up_well()
+    assert len(world.cloud.expected) == 1
+    world.cloud.reset()
+    world.destroy()
+    assert len(world.cloud.expected) == 1
+
+
+def test_what_was_lost_with_the_cloud_is_expected_before_the_program_is_run(world: World) -> None:
+    world.up_well(lambda: Thing("a"))
+    world.cloud.reset()
+    world.cloud.expected.clear()
+    calls = len(world.cloud.calls)
+    world.up_well(skip_preview=True)
+    assert world.cloud.expected == [("aws:test/thing:Thing", calls)]
+
+
 def test_what_only_the_cloud_can_tell_is_unknown(world: World) -> None:
     seen: list[str] = []
 

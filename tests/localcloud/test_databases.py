@@ -218,6 +218,26 @@ def test_databases_of_a_killed_local_cloud_end_when_the_next_one_starts(tmp_path
         rds.cloud.stop()
 
 
+def test_what_a_new_database_starts_with_is_made_once_even_if_the_local_cloud_is_killed_and_goes_with_it(tmp_path: Path) -> None:
+    rds = Rds(tmp_path)
+    rds.cloud.expect("rds")
+    rds.create()
+    (made,) = DatabaseServers(tmp_path).folder.parent.glob("databases-new-*")
+    before = made.stat()
+    pid = rds.cloud.status().pid
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    rds = Rds(tmp_path)
+    try:
+        name = rds.create()
+        assert rds.sql(name, "select count(*) from pg_database where datname = 'shop'") == "1"
+        after = made.stat()
+        assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    finally:
+        rds.cloud.stop()
+    assert not made.exists()
+
+
 def test_a_kept_copy_outlives_the_local_cloud_and_comes_back_under_the_same_password(tmp_path: Path) -> None:
     rds = Rds(tmp_path)
     try:
