@@ -12,7 +12,7 @@ from tests.command_line import CommandLine, Ran, project
 
 KEYS = {
     "stack", "engine", "operation", "result", "exit_code", "changes", "duration_seconds", "outputs", "diagnostics",
-    "policy", "widening",
+    "policy", "widening", "cost",
 }  # fmt: skip
 NOTHING = {"create": 0, "update": 0, "replace": 0, "delete": 0}
 

@@ -56,6 +56,10 @@ class Shop:
             return self.done("up", environment)
         self.operate(environment, "bob")
         self.done("approve", environment, "--yes")
+        return self.up_as_planned(environment)
+
+    def up_as_planned(self, environment: str) -> dict[str, Any]:
+        """Bring an environment to what a preview of it has saved."""
         self.operate(environment)
         self.done("preview", environment, "--save", "plan.json")
         return self.done("up", environment, "--plan", "plan.json")

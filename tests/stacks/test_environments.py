@@ -87,10 +87,9 @@ def test_status_shows_the_four_side_by_side(shop: Shop, everything: dict[str, An
 
 def test_a_second_up_and_a_refresh_change_nothing(shop: Shop, everything: dict[str, Any]) -> None:
     for environment in ("dev", "production"):
-        shop.operate(environment)
-        for command in ("up", "refresh"):
-            changes = shop.done(command, environment)["changes"]
-            assert {word: n for word, n in changes.items() if n and word != "same"} == {}, (environment, command)
+        for document in (shop.up_as_planned(environment), shop.done("refresh", environment)):
+            changes = document["changes"]
+            assert {word: n for word, n in changes.items() if n and word != "same"} == {}, document["operation"]
 
 
 def test_production_is_protected_by_what_aws_has_for_it(shop: Shop, everything: dict[str, Any]) -> None:
