@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from isostack.engine.files import make_folder, write_whole
+from isostack.engine.files import locked, make_folder, write_whole
 from isostack.errors import BadInput, Refused
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from isostack.parameters import Gates, Role
 
 FILE: Final = "sessions.json"
+LOCK: Final = "sessions.lock"
 SESSION_SECONDS: Final = 3600
 """Nobody stays longer, whatever the role allows: AWS's limit where one role's session takes on another."""
 ENTRY: Final = "entry"
@@ -61,6 +62,7 @@ class Sessions:
 
     def __init__(self, home: Path) -> None:
         self.file = home / FILE
+        self._lock = home / LOCK
 
     def all(self) -> dict[str, Session]:
         """By ``project/stack``. A file that cannot be read, or that others may read, is no identity. Raises BadInput."""
@@ -77,8 +79,9 @@ class Sessions:
         return self.all().get(f"{project}/{stack}")
 
     def keep(self, project: str, session: Session) -> None:
-        """Put a session in the place of the stack's last one."""
-        self._write({**self.all(), f"{project}/{session.stack}": session})
+        """Put a session in the place of the stack's last one; those of others stay, also of one who logs in at the same time."""
+        with locked(self._lock):
+            self._write({**self.all(), f"{project}/{session.stack}": session})
 
     def end(self, project: str, stack: str | None) -> int:
         """Forget a stack's session, or all sessions of all projects; how many there were."""
@@ -89,9 +92,10 @@ class Sessions:
                 count = 1
             self.file.unlink(missing_ok=True)
             return count
-        kept = self.all()
-        ended = kept.pop(f"{project}/{stack}", None)
-        self._write(kept)
+        with locked(self._lock):
+            kept = self.all()
+            ended = kept.pop(f"{project}/{stack}", None)
+            self._write(kept)
         return int(ended is not None)
 
     def _write(self, sessions: Mapping[str, Session]) -> None:

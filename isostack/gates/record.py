@@ -7,18 +7,16 @@ the folder can write both files anew; send the head elsewhere to be safe from hi
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from isostack.engine.files import make_folder, problem, write_whole
+from isostack.engine.files import locked, problem, write_whole
 from isostack.errors import OperationFailed, Refused
 
 FILE: Final = "record.jsonl"
@@ -51,13 +49,13 @@ class Record:
 
     def entries(self) -> list[Entry]:
         """All lines, oldest first. Raises Refused where the chain is broken: then nothing in it counts."""
-        with self._locked():
+        with locked(self._lock):
             return self._verified()
 
     def append(self, kind: str, facts: Mapping[str, Any]) -> Entry:
         """Add a line. Raises Refused where the chain is broken, OperationFailed where the file cannot be written."""
         try:
-            with self._locked():
+            with locked(self._lock):
                 before = self._verified()
                 last = before[-1].hash if before else START
                 at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -72,16 +70,6 @@ class Record:
                 return entry
         except OSError as error:
             raise OperationFailed(problem("write", self.file, error)) from None
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        make_folder(self.file.parent)
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
 
     def _verified(self) -> list[Entry]:
         # Bytes that are no UTF-8 are nobody's line, and break the chain as any other change does.
