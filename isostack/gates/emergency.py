@@ -38,7 +38,7 @@ def break_glass(
         raise BadInput(f"--reason takes a sentence of 10 to {LONGEST_REASON} characters, for those who read the record later")
     if not gates.break_glass:
         raise Refused(f"{stack} has no role for emergencies")
-    session = login(endpoint, stack, gates, gates.break_glass, person, code, ticket)
+    session = login(endpoint, stack, gates, gates.break_glass, person, code, ticket, reason)
     place = _Place(endpoint, gates.account, gates.region, gates.roles[gates.break_glass].name)
     alarm = place.alarm()
     facts = {"project": project, "stack": stack, "ticket": ticket, "reason": reason, "alarm": alarm}

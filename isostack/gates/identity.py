@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from isostack.engine.files import locked, make_folder, write_whole
+from isostack.engine.files import locked, write_whole
 from isostack.errors import BadInput, Refused
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ LOCK: Final = "sessions.lock"
 SESSION_SECONDS: Final = 3600
 """Nobody stays longer, whatever the role allows: AWS's limit where one role's session takes on another."""
 ENTRY: Final = "entry"
+LONGEST_TAG: Final = 256
+"""Characters of a session tag's value, STS's limit."""
 _PERSON: Final = re.compile(r"[\w+=,.@-]{2,48}", re.ASCII)
 
 
@@ -99,7 +101,6 @@ class Sessions:
         return int(ended is not None)
 
     def _write(self, sessions: Mapping[str, Session]) -> None:
-        make_folder(self.file.parent)
         text = json.dumps({name: asdict(session) for name, session in sessions.items()}, indent=2)
         write_whole(self.file, text.encode())
 
@@ -112,8 +113,13 @@ def _session(fields: Mapping[str, Any]) -> Session:
     return session
 
 
-def login(endpoint: str, stack: str, gates: Gates, role: str, person: str, code: str | None, ticket: str = "") -> Session:
-    """A session of an environment's role. Raises BadInput for a role or a person that there is not, Refused where STS refuses."""
+def login(
+    endpoint: str, stack: str, gates: Gates, role: str, person: str, code: str | None, ticket: str = "", reason: str = ""
+) -> Session:
+    """A session of an environment's role; one for a ticket has ticket and reason as tags, which the audit trail keeps.
+
+    Raises BadInput for a role or a person that there is not, Refused where STS refuses.
+    """
     if role not in gates.roles:
         raise BadInput(f"{stack} has no role {role!r}; it has {', '.join(gates.roles)}")
     if not _PERSON.fullmatch(person):
@@ -125,7 +131,7 @@ def login(endpoint: str, stack: str, gates: Gates, role: str, person: str, code:
     if wanted.mfa and code is None:
         raise Refused(f"{role} of {stack} takes a second factor; type: {login_command(stack, role, wanted)}")
     if arn is not None:
-        answer = _take_on(endpoint, arn, wanted, role, stack, person, code)
+        answer = _take_on(endpoint, arn, wanted, role, stack, person, code, _tags(ticket, reason))
     elif role in gates.operators:
         arn, role = f"arn:aws:iam::{gates.account}:role/{gates.entry_role}", ENTRY
         answer = _cloud(endpoint, gates.account).client("sts").assume_role(
@@ -141,7 +147,15 @@ def login(endpoint: str, stack: str, gates: Gates, role: str, person: str, code:
     )  # fmt: skip
 
 
-def _take_on(endpoint: str, arn: str, wanted: Role, role: str, stack: str, person: str, code: str | None) -> dict[str, Any]:
+def _tags(ticket: str, reason: str) -> list[dict[str, str]]:
+    """A session's tags; what STS takes in none of them becomes a blank, and the record has it in full."""
+    given = {"ticket": ticket, "reason": reason} if ticket else {}
+    return [{"Key": key, "Value": re.sub(r"[^\w .:/=+@-]", " ", value)[:LONGEST_TAG]} for key, value in given.items()]
+
+
+def _take_on(
+    endpoint: str, arn: str, wanted: Role, role: str, stack: str, person: str, code: str | None, tags: list[dict[str, str]]
+) -> dict[str, Any]:
     from botocore.exceptions import ClientError
 
     session = {"RoleArn": arn, "RoleSessionName": person, "DurationSeconds": SESSION_SECONDS}
@@ -152,7 +166,7 @@ def _take_on(endpoint: str, arn: str, wanted: Role, role: str, stack: str, perso
             first = cloud.client("sts").assume_role(RoleArn=own, RoleSessionName=person)["Credentials"]
             person_cloud = _cloud(endpoint, cloud.account_id, first)
             factor = {"SerialNumber": f"arn:aws:iam::{cloud.account_id}:mfa/{person}", "TokenCode": code} if code else {}
-            return dict(person_cloud.client("sts").assume_role(**session, **factor))
+            return dict(person_cloud.client("sts").assume_role(**session, **factor, **({"Tags": tags} if tags else {})))
         if wanted.subjects:
             token = _token({"iss": wanted.issuer, "aud": "sts.amazonaws.com", "sub": wanted.subjects[0]})
             sts = _cloud(endpoint, arn.split(":")[4]).client("sts")

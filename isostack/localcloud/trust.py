@@ -40,7 +40,10 @@ def ask_trust_policies() -> None:
                 if not re.fullmatch("[0-9]{6}", code):
                     raise _denied("MultiFactorAuthentication failed with invalid MFA one time pass code.")
                 context |= {"aws:MultiFactorAuthPresent": "true", "aws:MultiFactorAuthAge": "0"}
-            _require_trust(self, "sts:AssumeRole", context, chained=True)
+            tags = self._get_param("Tags") or []
+            context |= {f"aws:RequestTag/{tag['Key']}": str(tag["Value"]) for tag in tags}
+            for action in ("sts:TagSession", "sts:AssumeRole") if tags else ("sts:AssumeRole",):
+                _require_trust(self, action, context, chained=True)
         return assume(self)
 
     def assume_role_with_web_identity(self: Any) -> Any:
@@ -106,6 +109,8 @@ def _holds(conditions: Mapping[str, Any], context: Mapping[str, str], *, unknown
                 held = given in texts
             elif operator in ("StringLike", "ArnLike"):
                 held = given is not None and any(re.fullmatch(_pattern(text), given) for text in texts)
+            elif operator == "Null":
+                held = str(given is None).lower() in [text.lower() for text in texts]
             elif operator == "Bool":
                 held = given in [text.lower() for text in texts]
             elif operator == "NumericLessThan":

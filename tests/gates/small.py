@@ -72,14 +72,15 @@ def trust(statement):
     return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
 
 
-def person(role, condition):
-    statement = {"Principal": {"AWS": PEOPLE}, "Action": "sts:AssumeRole", **({"Condition": condition} if condition else {})}
+def person(role, condition, actions="sts:AssumeRole"):
+    statement = {"Principal": {"AWS": PEOPLE}, "Action": actions, **({"Condition": condition} if condition else {})}
     return aws.iam.Role(f"small-{role}", assume_role_policy=trust(statement), opts=here)
 
 
 factor = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
 operations = person("operations", factor)
-person("break-glass", factor)
+tags = {"Null": {"aws:RequestTag/ticket": "false", "aws:RequestTag/reason": "false"}}
+person("break-glass", {**factor, **tags}, ["sts:AssumeRole", "sts:TagSession"])
 person("developer", None)
 claims = {"token.example:sub": "repo:small/small:environment:staging"}
 token = {"Federated": "arn:aws:iam::333333333333:oidc-provider/token.example"}

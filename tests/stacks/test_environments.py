@@ -100,6 +100,15 @@ def test_production_is_protected_by_what_aws_has_for_it(shop: Shop, everything: 
     assert (dev["DeletionProtection"], dev["MultiAZ"]) == (False, False)
 
 
+def test_production_lets_somebody_break_the_glass_for_a_ticket(shop: Shop, everything: dict[str, Any]) -> None:
+    given = ("--ticket", "INC-7", "--reason", "the shop's queue doesn't drain, and nobody answers", "--mfa", "123456")
+    session = shop.done("break-glass", "production", *given, "--as", "carol")
+    assert ":assumed-role/shop-break-glass" in session["arn"]
+    assert session["alarm"]
+    entry = shop.done("record")["entries"][-1]
+    assert (entry["kind"], entry["ticket"], entry["person"]) == ("break-glass", "INC-7", "carol")
+
+
 # -- these change environments: each has a copy of its own -----------------------------------------------------------------
 
 
