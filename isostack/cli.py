@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="isostack",
-    help="Four environments of one shape, on a simulated AWS or a real one.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -48,6 +47,11 @@ operations.add_commands(app)
 app.command()(cost)
 
 
+@app.callback()
+def _isostack() -> None:
+    """Four environments of one shape, on a simulated AWS or a real one."""  # a callback, or Typer takes one command for the whole
+
+
 def main() -> NoReturn:
     """Run the command line, and end with its exit code. Errors are one line on standard error."""
     as_json, debug = "--json" in sys.argv, "--debug" in sys.argv
@@ -55,6 +59,7 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show "├─" is no reason to fail
+    _leave_out_other_commands(sys.argv[1:])
     try:
         # In this mode an Exit does not rise: its code is returned; 130 is an interrupt.
         returned = app(standalone_mode=False)
@@ -87,6 +92,20 @@ def main() -> NoReturn:
             code = _report(text, 1, as_json, debug)
     gc.freeze()  # the interpreter collects once more at its exit, even so
     sys.exit(code)
+
+
+def _leave_out_other_commands(arguments: list[str]) -> None:
+    """Typer builds every command that it is given, at a cost that shows (docs/performance.md); one is called."""
+    asked = next((argument for argument in arguments if not argument.startswith("-")), "")
+    groups = [group for group in app.registered_groups if group.name == asked]
+    commands = [command for command in app.registered_commands if asked in (command.name, _name(command.callback))]
+    if groups or commands:  # else the help or an error, which names them all
+        app.registered_groups, app.registered_commands = groups, commands
+
+
+def _name(callback: object) -> str:
+    """The command's name, where it was given none: as Typer makes it from a function's."""
+    return getattr(callback, "__name__", "").replace("_", "-")
 
 
 def _report(error: object, code: int, as_json: bool, debug: bool) -> int:

@@ -249,7 +249,11 @@ def forget_modules(kept: set[str], root: Path) -> None:
 
 def _is_part_of(module: ModuleType, folder: Path) -> bool:
     """Whether the module lies in the folder; a namespace package does if one of its folders does."""
-    files = [file] if (file := getattr(module, "__file__", None)) else list(getattr(module, "__path__", ()))
+    if isinstance(module, ModuleType):
+        known = object.__getattribute__(module, "__dict__")  # any other way loads a lazy module, of which the SDK has hundreds
+    else:
+        known = {name: getattr(module, name, None) for name in ("__file__", "__path__")}
+    files = [file] if (file := known.get("__file__")) else list(known.get("__path__") or ())
     inside, installed = f"{folder}{os.sep}", f"{os.sep}site-packages{os.sep}"
     # As text: there are thousands of modules, and paths are slow to make.
     return any(f"{file}{os.sep}".startswith(inside) and installed not in file for file in files)

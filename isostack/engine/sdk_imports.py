@@ -46,24 +46,24 @@ class _Finder(MetaPathFinder):
         spec = PathFinder.find_spec(name, path, target)
         if spec is None or spec.submodule_search_locations is None or not isinstance(spec.loader, SourceFileLoader):
             return None
-        exports = _exports(Path(spec.loader.path))
-        if exports is None:
-            return None
-        spec.loader = _Loader(spec.loader, exports)
+        spec.loader = _Loader(spec.loader)
         return spec
 
 
 class _Loader(Loader):
-    def __init__(self, eager: SourceFileLoader, exports: _Exports) -> None:
+    def __init__(self, eager: SourceFileLoader) -> None:
         self.eager = eager
-        self.exports = exports
 
     def create_module(self, spec: ModuleSpec) -> None:
         """As usual."""
 
     def exec_module(self, module: ModuleType) -> None:
-        vars(module)["_exports"] = self.exports
-        module.__class__ = _Package
+        exports = _exports(Path(self.eager.path))  # here, since the SDK looks for each of a provider's 240 packages
+        if exports is None:
+            self.eager.exec_module(module)
+        else:
+            vars(module)["_exports"] = exports
+            module.__class__ = _Package
 
     def get_source(self, fullname: str) -> str | None:
         """For tracebacks."""

@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import sys
+from contextlib import suppress
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any
 
+import botocore
 from botocore.loaders import JSONFileLoader, Loader
 
 
@@ -21,18 +26,51 @@ class Models(Loader):  # type: ignore[misc]  # botocore has no types
 
     def list_available_services(self, type_name: str) -> list[str]:
         """Every service. Botocore's own looks into all 400 folders for a file of this type, to open one."""
-        return [folder.name for folder in Path(self.BUILTIN_DATA_PATH).iterdir()]
+        return os.listdir(self.BUILTIN_DATA_PATH)
 
 
 class DataFiles(JSONFileLoader):  # type: ignore[misc]  # botocore has no types
-    """Plain dictionaries, whose order botocore's OrderedDict was for, in half the time."""
+    """Plain dictionaries, whose order botocore's OrderedDict was for, in half the time; and without documentation, which is
+    three quarters of a model. What is left is kept where Python keeps what it has compiled."""
 
     def load_file(self, file_path: str) -> Any:
         """The content of a file, whose path has no ending; None where there is none."""
+        kept = _kept(file_path)
+        with suppress(OSError, ValueError):
+            return json.loads(kept.read_bytes())
         for ending, opened in ((".json", open), (".json.gz", gzip.open)):
             try:
                 with opened(f"{file_path}{ending}", "rb") as file:
-                    return json.loads(file.read())
+                    content = json.loads(file.read())
             except FileNotFoundError:
                 continue
+            if file_path.endswith(f"{os.sep}service-2"):
+                content = _without_documentation(content)
+                _keep(kept, content)
+            return content
         return None
+
+
+def _kept(file_path: str) -> Path:
+    """Where a file's content is kept for the next process; another version of botocore has other files."""
+    compiled = Path(cache_from_source(__file__))
+    name = "-".join(Path(file_path).parts[-3:])
+    return compiled.with_name(f"{compiled.stem}.botocore-{botocore.__version__}-{name}.json")
+
+
+def _keep(file: Path, content: Any) -> None:
+    if sys.dont_write_bytecode:
+        return
+    part = file.with_suffix(f".{os.getpid()}")
+    with suppress(OSError):  # an installation that is read-only, as Python's own cache there
+        part.write_text(json.dumps(content, separators=(",", ":")))
+        part.replace(file)
+
+
+def _without_documentation(content: Any) -> Any:
+    if isinstance(content, dict):
+        # A structure may have a member of this name, which is no text.
+        return {k: _without_documentation(v) for k, v in content.items() if k != "documentation" or not isinstance(v, str)}
+    if isinstance(content, list):
+        return [_without_documentation(item) for item in content]
+    return content
