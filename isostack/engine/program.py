@@ -249,7 +249,7 @@ def forget_modules(kept: set[str], root: Path) -> None:
 
 def _is_part_of(module: ModuleType, folder: Path) -> bool:
     """Whether the module lies in the folder; a namespace package does if one of its folders does."""
-    if isinstance(module, ModuleType):
+    if issubclass(type(module), ModuleType):  # others say that they are one, and are not
         known = object.__getattribute__(module, "__dict__")  # any other way loads a lazy module, of which the SDK has hundreds
     else:
         known = {name: getattr(module, name, None) for name in ("__file__", "__path__")}
