@@ -296,8 +296,11 @@ class _Run:
             reconcile.settle_pending(deployment)
 
     def go_through_program(self, deployment: Deployment) -> None:
-        from isostack.engine.monitor import Monitor
-        from isostack.engine.program import run_program
+        from isostack.engine.sdk_imports import seldom_used_later
+
+        with seldom_used_later():
+            from isostack.engine.monitor import Monitor
+            from isostack.engine.program import run_program
 
         starting = threading.Thread(target=self._start_cloud, daemon=True)
         starting.start()

@@ -1,8 +1,9 @@
-"""Pulumi's generated packages, loaded name by name.
+"""Pulumi's SDK and its generated packages, as far as a program uses them.
 
 The ``__init__`` of a generated package such as ``pulumi_aws.ec2`` imports every module beside it, of which a program uses a
 few. While a program runs here, such a package imports the module that defines a name when somebody asks for that name. One
-whose ``__init__`` holds anything but such imports is left as it is. Owns nothing of what is in the modules.
+whose ``__init__`` holds anything but such imports is left as it is. Of the SDK itself, the parts that few programs use wait
+for the first use. Owns nothing of what is in the modules.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.util import LazyLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,17 +28,38 @@ _EXPORTED = re.compile(r"^__all__ = \[(.*?)\]", re.S | re.M)
 _QUOTED = re.compile(r"'(\w+)'")
 _ENOUGH = 8192
 """Bytes: ``__all__`` stands before the first class, and is short but in the modules that hold all nested types of a service."""
+_SELDOM_USED = {"pulumi.automation", "pulumi.dynamic"}
+
+
+@contextlib.contextmanager
+def seldom_used_later() -> Iterator[None]:
+    """Let what the SDK imports meanwhile of itself, for few programs, be loaded at its first use."""
+    with _found_by(_Later()):
+        yield
 
 
 @contextlib.contextmanager
 def name_by_name() -> Iterator[None]:
     """Load the generated packages that are imported meanwhile name by name."""
-    finder = _Finder()
+    with _found_by(_Finder()):
+        yield
+
+
+@contextlib.contextmanager
+def _found_by(finder: MetaPathFinder) -> Iterator[None]:
     sys.meta_path.insert(0, finder)
     try:
         yield
     finally:
         sys.meta_path.remove(finder)
+
+
+class _Later(MetaPathFinder):
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(name, path, target) if name in _SELDOM_USED else None
+        if spec is not None and spec.loader is not None:
+            spec.loader = LazyLoader(spec.loader)
+        return spec
 
 
 class _Finder(MetaPathFinder):

@@ -63,3 +63,17 @@ def test_everything_can_be_imported_at_once() -> None:
 def test_a_name_that_is_not_there_is_the_usual_error() -> None:
     program = "try:\n    aws.ec2.Nothing\nexcept AttributeError as error:\n    print(json.dumps(str(error)))"
     assert outcome(program) == outcome(program, AS_USUAL) == "module 'pulumi_aws.ec2' has no attribute 'Nothing'"
+
+
+def test_what_few_programs_use_of_the_sdk_is_loaded_at_its_first_use() -> None:
+    code = (
+        "import sys\n"
+        "from isostack.engine.sdk_imports import seldom_used_later\n"
+        "with seldom_used_later():\n"
+        "    import pulumi\n"
+        "before = 'dill' in sys.modules\n"
+        "from pulumi.dynamic import ResourceProvider\n"
+        "print(before, 'dill' in sys.modules, ResourceProvider.__name__, pulumi.automation.Stack.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    assert done.stdout.split() == ["False", "True", "ResourceProvider", "Stack"], done.stderr
