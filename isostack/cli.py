@@ -49,7 +49,8 @@ app.command()(cost)
 
 @app.callback()
 def _isostack() -> None:
-    """Four environments of one shape, on a simulated AWS or a real one."""  # a callback, or Typer takes one command for the whole
+    """Four environments of one shape, on a simulated AWS or a real one."""
+    # Without a callback, Typer takes a single command for the whole.
 
 
 def main() -> NoReturn:
