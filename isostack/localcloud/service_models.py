@@ -30,14 +30,15 @@ class Models(Loader):  # type: ignore[misc]  # botocore has no types
 
 
 class DataFiles(JSONFileLoader):  # type: ignore[misc]  # botocore has no types
-    """Plain dictionaries, whose order botocore's OrderedDict was for, in half the time; and without documentation, which is
-    three quarters of a model. What is left is kept where Python keeps what it has compiled."""
+    """Plain dictionaries, whose order botocore's OrderedDict was for, in half the time; and without most
+    documentation, which is three quarters of a model. What is left is kept where Python keeps what it has compiled."""
 
     def load_file(self, file_path: str) -> Any:
         """The content of a file, whose path has no ending; None where there is none."""
         kept = _kept(file_path)
         with suppress(OSError, ValueError):
-            return json.loads(kept.read_bytes())
+            if kept.stat().st_mtime > Path(__file__).stat().st_mtime:
+                return json.loads(kept.read_bytes())
         for ending, opened in ((".json", open), (".json.gz", gzip.open)):
             try:
                 with opened(f"{file_path}{ending}", "rb") as file:
@@ -45,7 +46,8 @@ class DataFiles(JSONFileLoader):  # type: ignore[misc]  # botocore has no types
             except FileNotFoundError:
                 continue
             if file_path.endswith(f"{os.sep}service-2"):
-                content = _without_documentation(content)
+                # botocore reads the documentation of other parts.
+                content |= {part: _without_documentation(content.get(part, {})) for part in ("operations", "shapes")}
                 _keep(kept, content)
             return content
         return None
