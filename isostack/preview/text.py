@@ -76,12 +76,13 @@ def notes(environment: Environment) -> Iterator[tuple[str, list[str]]]:
 
 
 def cost_of(environment: Environment) -> str:
-    """``$10.00 to $12.50 (+$2.50)``; empty where it is not known."""
+    """``$10.00 to $12.50 (+$2.50)``, with ``at least`` where something has no price; empty where it is not known."""
     before, after = environment.cost_before, environment.cost_after
     if before is None or after is None:
         return ""
     sign = "+" if after >= before else "-"
-    return f"${before:,.2f} to ${after:,.2f} ({sign}${abs(after - before):,.2f})"
+    least = "at least " if environment.unpriced else ""
+    return f"{least}${before:,.2f} to ${after:,.2f} ({sign}${abs(after - before):,.2f})"
 
 
 def compared(environment: Environment) -> str:
