@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "engines-compared.md"
+LINES, WIDTH = 40, 1000
 _SPAN = re.compile(r"`([^`]+)`")
 
 
@@ -62,4 +63,5 @@ def hold(test: str, found: Sequence[str]) -> None:
     stale = [p for row in mine for p in row.patterns if not any(_matches(p, line) for line in found)]
     lines = [*(f"differs: {line}" for line in unknown), *(f"no longer differs: {pattern}" for pattern in stale)]
     if lines:
-        pytest.fail(f"{test} (see {PAGE.name}):\n" + "\n".join(lines), pytrace=False)
+        shown = [line[:WIDTH] for line in lines[:LINES]] + [f"... and {len(lines) - LINES} more"] * (len(lines) > LINES)
+        pytest.fail(f"{test} (see {PAGE.name}):\n" + "\n".join(shown), pytrace=False)

@@ -75,8 +75,9 @@ class Side:
         words = {self.host.account: "<account>", str(self.folder): "<project>"}
         for resource in state:
             outputs = plain(resource.outputs)
-            if resource.in_cloud:
-                words[resource.id] = f"<{resource.urn.rpartition('::')[2]}>"
+            if resource.in_cloud:  # several may have one id: a bucket and its settings
+                name = f"<{resource.urn.rpartition('::')[2]}>"
+                words[resource.id] = min(name, words.get(resource.id, name), self.words.get(resource.id, name))
             if resource.type.startswith("random:"):
                 words |= {value: "<random>" for value in outputs.values() if isinstance(value, str)}
             words |= {outputs[key]: f"<{key}>" for key in _OUTPUTS_BY_CHANCE if key in outputs and key not in resource.inputs}
