@@ -102,6 +102,7 @@ def is_path(path: str) -> bool:
 
 
 _ABSENT = object()
+_PATH_SIGNS = frozenset('.[]"')
 
 
 def _unsecret(value: Any) -> Any:
@@ -227,7 +228,7 @@ def _collect(result: list[Change], path: str, old: Any, new: Any, secret: bool, 
     ):
         for key in _keys(old, new):
             if key != DEFAULTS_KEY:
-                step = f"[{key}]" if isinstance(key, int) else f".{key}"
+                step = f"[{key}]" if isinstance(key, int) else f'["{key}"]' if _PATH_SIGNS.intersection(key) else f".{key}"
                 _collect(result, path + step, _child(old, key), _child(new, key), secret, replaces)
         return
     if new is not UNKNOWN and (old == new or (old in (_ABSENT, None) and new in (_ABSENT, None))):

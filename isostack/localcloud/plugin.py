@@ -13,7 +13,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import grpc
 from google.protobuf import any_pb2, empty_pb2, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
+from isostack.engine.plan import changes
 from isostack.engine.provider import CreatedPartially, Diff, Provider, ProviderError, ProviderHost
 from isostack.engine.values import UNKNOWN, PropertyMap, plain
 from isostack.engine.wire import from_struct, to_struct
@@ -92,7 +93,8 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
 
     def Diff(self, request: Any, context: grpc.ServicerContext) -> Any:
         old_inputs, old_outputs, inputs = _values(request.old_inputs), _values(request.olds), _values(request.news)
-        return _diff_response(self._provider(context).diff(request.type, old_inputs, old_outputs, inputs))
+        diff = self._provider(context).diff(request.type, old_inputs, old_outputs, inputs)
+        return _diff_response(diff, _detailed(diff, old_inputs, inputs))
 
     # -- acting -------------------------------------------------------------------------------------------------------
 
@@ -139,8 +141,26 @@ def _values(struct: struct_pb2.Struct) -> PropertyMap:
     return values
 
 
-def _diff_response(diff: Diff) -> provider_pb2.DiffResponse:
+_KINDS = {"add": "ADD", "update": "UPDATE", "delete": "DELETE"}
+
+
+def _detailed(diff: Diff, old: PropertyMap, new: PropertyMap) -> dict[str, provider_pb2.PropertyDiff]:
+    """What differs by property path: the CLI shows it, and holds the paths of ``replace_on_changes`` against it alone."""
+    found = {change.path: (change.kind, change.replaces) for change in changes(old, new, diff.changed, diff.replaces)}
+    deeper = {path.partition(".")[0].partition("[")[0] for path in found}
+    found |= {key: ("update", key in diff.replaces) for key in diff.changed if key not in deeper}
+    return {
+        path: provider_pb2.PropertyDiff(
+            kind=provider_pb2.PropertyDiff.Kind.Value(_KINDS[kind] + ("_REPLACE" if replaces else "")), inputDiff=True
+        )
+        for path, (kind, replaces) in found.items()
+    }
+
+
+def _diff_response(diff: Diff, detailed: Mapping[str, provider_pb2.PropertyDiff] | None = None) -> provider_pb2.DiffResponse:
     return provider_pb2.DiffResponse(
+        detailedDiff=detailed,
+        hasDetailedDiff=bool(detailed),
         changes=provider_pb2.DiffResponse.DIFF_SOME if diff else provider_pb2.DiffResponse.DIFF_NONE,
         diffs=diff.changed,
         replaces=diff.replaces,
