@@ -11,6 +11,8 @@ import os
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from pulumi import RunError
+
 LOCAL = "local"
 AWS = "aws"
 ENDPOINT = "AWS_ENDPOINT_URL"
@@ -18,7 +20,7 @@ ENGINE = "ISOSTACK_ENGINE"
 """Set by the embedded engine, which reaches the local cloud and nothing else, whatever the environment says."""
 
 
-class WrongCloud(ValueError):
+class WrongCloud(RunError):
     """The run would go to another cloud than the stack's (exit code 2); nothing has been registered."""
 
     exit_code = 2
