@@ -101,8 +101,11 @@ class Applier:
         blocked = self._blocked(goal)
         if blocked:
             return self._skip(goal, f"depends on {', '.join(map(short_name, blocked))}, which failed")
-        if not self._serves(goal) or id_ in ("", UNKNOWN_STRING):
+        if not self._serves(goal):
             return Registered(goal.urn, "", {})
+        if id_ in ("", UNKNOWN_STRING):  # at preview alone
+            with self.deployment.step(goal, Op.READ) as step:
+                return step.done(Registered(goal.urn, "", {}))
         if not goal.provider:
             goal.provider = self.deployment.default_provider(goal.type.partition(":")[0])
         with self.deployment.slots, self.deployment.step(goal, Op.READ) as step:
