@@ -1,4 +1,4 @@
-"""What the embedded engine does not do, for docs/engines.md, from the refusals in the code: ``python -m isostack.engine.refusals``.
+"""What the embedded engine does not do, for docs/engines.md, from the code: ``python -m isostack.engine.refusals``.
 
 Reads the source: what a run refuses is collected by calls of ``refuse``, what a file or a provider asks for in vain is raised as
 ``Refused`` with a text that names the embedded engine, and fields of a state that it would treat otherwise than Pulumi stand in
@@ -43,8 +43,7 @@ def listing() -> str:
             "",
             *(f"- {text}" for text in sorted(raised)),
             "",
-            f"In a state that is imported: deployments of another version than {state_file.VERSION}, checkpoints, snippets, "
-            f"extensions, and resources with {fields}.",
+            f"In a state that is imported: a version other than {state_file.VERSION}, snippets, extensions, resources with {fields}.",
         ]
     )
 
@@ -70,7 +69,7 @@ def _text(node: ast.expr) -> str:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr):
-        return "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
     return ""
 
 
