@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from isostack.errors import BadInput
+from isostack.errors import BadInput, Refused
 
 if TYPE_CHECKING:
     from isostack.engine.events import Sink
@@ -49,13 +49,18 @@ def local_cloud_at(cwd: Path) -> LocalCloud:
 
 
 def stack_of(project: Project, store: Store, env: str, sink: Sink) -> Stack:
-    """The stack, on the local cloud. Raises BadInput where its configuration does not fit."""
-    from isostack.engine.project import load_stack
+    """The stack, on the local cloud. Raises BadInput where its configuration does not fit, Refused where it lives elsewhere."""
+    from isostack.engine.project import CLOUD_KEY, load_stack
     from isostack.engine.run import Stack
     from isostack.localcloud.provider import LocalCloudHost
     from isostack.localcloud.server import LocalCloud
 
     config = load_stack(project, env, store.keyring.open)
+    if config.values.get(CLOUD_KEY) == "aws":
+        raise Refused(
+            f"{env} lives in an account ({CLOUD_KEY} is aws), and the embedded engine reaches the local cloud only; "
+            f"use the Pulumi CLI, or isostack preview --all, which needs no cloud"
+        )
     return Stack(project, env, config, store, LocalCloudHost(LocalCloud(store.home)), sink)
 
 
