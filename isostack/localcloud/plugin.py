@@ -86,7 +86,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
 
     def Check(self, request: Any, context: grpc.ServicerContext) -> Any:
         olds = _values(request.olds) or None
-        checked = self._provider(context).check(request.type, request.urn, olds, _values(request.news))
+        checked = self._provider(context).check(request.type, request.urn, olds, _values(request.news), request.randomSeed)
         failures = [provider_pb2.CheckFailure(property=f.property, reason=f.reason) for f in checked.failures]
         return provider_pb2.CheckResponse(inputs=to_struct(checked.inputs), failures=failures)
 
