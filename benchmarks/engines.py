@@ -165,7 +165,7 @@ def _pulumi_cli(folder: Path, home: Path, ports: list[str]) -> PulumiCli:
 @contextmanager
 def plugin(package: str, home: Path) -> Iterator[str]:
     """A running provider plugin, as ``PACKAGE:PORT``."""
-    command = [sys.executable, "-m", "isostack.localcloud.plugin", package, "--home", str(home)]
+    command = [*ISOSTACK, "cloud", "provider", package]
     with subprocess.Popen(command, env=environment(home), stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - ours
         try:
             port = process.stdout.readline().strip() if process.stdout else ""

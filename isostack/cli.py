@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from isostack import operations
+from isostack import cloud_cli, operations
 from isostack.composition import guard_before, local_cloud_at, project_at, require_state, store_of
 from isostack.console import console, print_json, stdout_kept
 from isostack.cost.commands import cost
@@ -43,6 +43,7 @@ app.add_typer(parameters_app, name="parameters")
 app.add_typer(play_app, name="play")
 play_app.add_typer(account_app, name="account")
 app.add_typer(policy_app, name="policy")
+cloud_cli.add_commands(cloud_app)
 gates.add_commands(app, cloud_app)
 operations.add_commands(app)
 app.command()(cost)

@@ -227,8 +227,7 @@ def _collect(result: list[Change], path: str, old: Any, new: Any, secret: bool, 
     ):
         for key in _keys(old, new):
             if key != DEFAULTS_KEY:
-                step = f"[{key}]" if isinstance(key, int) else f".{key}"
-                _collect(result, path + step, _child(old, key), _child(new, key), secret, replaces)
+                _collect(result, path + _step(key), _child(old, key), _child(new, key), secret, replaces)
         return
     if new is not UNKNOWN and (old == new or (old in (_ABSENT, None) and new in (_ABSENT, None))):
         return
@@ -239,6 +238,14 @@ def _collect(result: list[Change], path: str, old: Any, new: Any, secret: bool, 
     else:
         before, after = (masked(Secret(value) if secret else value) for value in (old, new))
         result.append(Change(path, "update", before, after, replaces))
+
+
+def _step(key: str | int) -> str:
+    """One more step of a property path, as Pulumi writes it."""
+    if isinstance(key, int):
+        return f"[{key}]"
+    quoted = key.replace('"', '\\"')
+    return f'["{quoted}"]' if any(sign in key for sign in '."[]') else f".{key}"
 
 
 def masked(value: Any) -> Any:

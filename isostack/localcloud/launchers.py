@@ -24,7 +24,7 @@ _LAUNCHER: Final = """\
 # The provider {package} of the local cloud, which `pulumi` starts. Written by isostack.
 ISOSTACK_HOME={home}
 export ISOSTACK_HOME
-exec {python} -P -m isostack.cli cloud provider {package} "$@"
+exec {python} -P -m isostack.cli cloud provider {package} --with-parent
 """
 
 

@@ -253,8 +253,9 @@ def test_the_official_cli_runs_the_same_component(yard: Yard, tmp_path: Path) ->
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    plugin = [sys.executable, "-m", "isostack.localcloud.plugin", "docker", "--home", str(yard.isostack.home)]
-    with subprocess.Popen(plugin, stdout=subprocess.PIPE, text=True, env=environment) as serving:  # noqa: S603 - a module of ours
+    plugin = [sys.executable, "-m", "isostack.cli", "cloud", "provider", "docker"]
+    own = {**environment, "ISOSTACK_HOME": str(yard.isostack.home)}
+    with subprocess.Popen(plugin, stdout=subprocess.PIPE, text=True, env=own) as serving:  # noqa: S603 - our own module
         assert serving.stdout is not None
         environment["PULUMI_DEBUG_PROVIDERS"] = f"docker:{int(serving.stdout.readline())}"
         pulumi("stack", "init", "dev")

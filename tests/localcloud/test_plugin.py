@@ -245,8 +245,9 @@ def test_what_a_create_left_half_done_is_handed_over(port: int, config: Property
 
 @contextmanager
 def process(package: str, home: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    command = [sys.executable, "-m", "isostack.localcloud.plugin", package, "--home", str(home)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603 - a module of ours
+    command = [sys.executable, "-m", "isostack.cli", "cloud", "provider", package]
+    environment = {**os.environ, "ISOSTACK_HOME": str(home)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603 - ours
         assert running.stdout is not None
         yield running, int(running.stdout.readline())
         running.terminate()
