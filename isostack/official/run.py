@@ -1,0 +1,217 @@
+"""The operations on a stack by the Pulumi CLI: up, preview, destroy, refresh, as :mod:`isostack.engine.run` has them.
+
+Owns their order: the state before, a preview that policies and gates look at, then the operation, held to that preview where it
+has to be. State, lock and history are the backend's.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from isostack.engine.deployment import STACK_TYPE
+from isostack.engine.events import Diagnostic, Op, Phase, Result, Tally
+from isostack.engine.operation import INTERRUPTED, Intent, Operation, Options, Run, Stack
+from isostack.engine.project import load_stack
+from isostack.engine.state import Snapshot
+from isostack.engine.state_file import Codec
+from isostack.errors import BadInput
+from isostack.official import last_run
+from isostack.official.events import Events
+from isostack.official.planned import after_deleting, after_plan, codec_of, snapshot_of
+from isostack.official.process import Cli, CommandError, said
+
+USUAL = Options()
+
+
+def preview(stack: Stack, options: Options = USUAL) -> Result:
+    """What ``up`` would do. Changes nothing, but makes a stack that the backend does not have."""
+    run = _Run.on(stack, "preview", options)
+    with run.scratch() as folder:
+        run.rehearse(folder)
+        if not run.errors:
+            run.ask_gates(folder)
+        return run.result()
+
+
+def up(stack: Stack, options: Options = USUAL) -> Result:
+    """Bring the stack to what the program says, after a preview unless ``skip_preview``."""
+    run = _Run.on(stack, "up", options)
+    with run.scratch() as folder:
+        plan: list[str] = []
+        if not options.skip_preview or options.gates or options.packs:
+            stack.sink(Phase("checking the program"))
+            rehearsal = _Run(stack, "up", options, True, cli=run.cli, codec=run.codec, before=run.before)
+            rehearsal.rehearse(folder)
+            if rehearsal.errors:
+                rehearsal.tell_held_back()
+                return rehearsal.result(changed=False)
+            rehearsal.ask_gates(folder)
+            if options.exactly:
+                plan = ["--plan", str(folder / "plan.json")]
+        run.go(["up", "--yes", "--skip-preview", *plan, *run.common(), *run.judges(folder)])
+        return run.conclude()
+
+
+def destroy(stack: Stack, options: Options = USUAL) -> Result:
+    """Delete everything in the stack, or its targets. The program is not run."""
+    run = _Run.on(stack, "destroy", options, make=False)
+    if options.gates:
+        _Run(stack, "destroy", options, True, cli=run.cli, codec=run.codec, before=run.before).rehearse_destroy()
+    run.go(["destroy", "--yes", "--skip-preview", *run.common()])
+    return run.conclude()
+
+
+def preview_destroy(stack: Stack, options: Options = USUAL) -> Result:
+    """What ``destroy`` would do. Changes nothing."""
+    run = _Run.on(stack, "destroy", options, make=False)
+    run.rehearse_destroy()
+    return run.result()
+
+
+def refresh(stack: Stack, options: Options = USUAL) -> Result:
+    """Bring the state in line with what the cloud has."""
+    run = _Run.on(stack, "refresh", options, make=False)
+    run.go(["refresh", "--yes", "--skip-preview", *run.common()])
+    return run.conclude()
+
+
+def state_of(stack: Stack) -> tuple[dict[str, Any], Snapshot]:
+    """The state in the backend, as it was exported and as a snapshot. Raises BadInput where there is none."""
+    run = _Run.on(stack, "preview", USUAL, make=False)
+    return run.document, run.before
+
+
+@dataclass
+class _Run(Run):
+    cli: Cli = field(kw_only=True)
+    codec: Codec = field(kw_only=True)
+    before: Snapshot = field(kw_only=True)
+    document: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    seen: Events | None = None
+
+    @classmethod
+    def on(cls, stack: Stack, operation: Operation, options: Options, *, make: bool = True) -> _Run:
+        """A run over the state that the backend has. Makes the stack there, or raises BadInput where it is to exist."""
+        cli = Cli(stack)
+        try:
+            document = cli.export()
+            if document is None:
+                if not make:
+                    mend = f"bring it up first: isostack up {stack.name} --engine pulumi"
+                    raise BadInput(f"{stack.name} has no state in the backend yet; {mend}")
+                cli.make_stack()
+                document = cli.export() or {}
+        except CommandError as error:
+            raise BadInput(f"{stack.name}: the Pulumi CLI cannot read the state: {said(error)}") from None
+        salt = load_stack(stack.project, stack.name, stack.store.keyring.open).encryption_salt
+        codec = codec_of(document, stack.store, salt)
+        before = snapshot_of(document, codec, f"the state of {stack.name}")
+        return cls(stack, operation, options, cli=cli, codec=codec, before=before, document=document)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A folder for plans, which only the owner may read, and which goes at the end."""
+        with tempfile.TemporaryDirectory(prefix="isostack-") as folder:
+            yield Path(folder)
+
+    # -- what the CLI is asked -----------------------------------------------------------------------------------------
+
+    def common(self) -> list[str]:
+        """The options of every operation."""
+        targets = [part for urn in self.options.targets for part in ("--target", urn)]
+        refresh = ["--refresh"] if self.options.refresh else []
+        return ["--parallel", str(self.options.parallel), *targets, *refresh]
+
+    def judges(self, folder: Path) -> list[str]:
+        """The policy packs, each with a configuration: the CLI wants one for each or none at all."""
+        nothing = folder / "nothing.json"
+        nothing.write_text("{}")
+        return [
+            part
+            for pack, configuration in self.options.packs
+            for part in ("--policy-pack", str(pack), "--policy-pack-config", str(configuration or nothing))
+        ]
+
+    def rehearse(self, folder: Path) -> None:
+        """Go through the program, and let the CLI write down its plan."""
+        self.go(["preview", "--save-plan", str(folder / "plan.json"), *self.common(), *self.judges(folder)])
+
+    def rehearse_destroy(self) -> None:
+        """See what a destroy would delete, and let gates look at it."""
+        self.go(["destroy", "--preview-only", *self.common()])
+        if self.errors:
+            return
+        gone = {step.urn for step in self.steps if step.op in (Op.DELETE, Op.FORGET)}
+        self.pass_gates(
+            lambda: Intent(self.stack, "destroy", self.before, after_deleting(self.before, gone), tuple(self.steps), "pulumi"),
+            lambda: self.result(changed=False),
+        )
+
+    def ask_gates(self, folder: Path) -> None:
+        """Let policies and gates look at what the plan says."""
+
+        def intent() -> Intent:
+            plan = json.loads((folder / "plan.json").read_text())
+            after = after_plan(self.before, plan, self.codec, f"the plan of {self.stack.name}")
+            return Intent(self.stack, self.operation, self.before, after, tuple(self.steps), "pulumi")
+
+        self.pass_gates(intent, lambda: self.result(changed=self.operation == "preview"))
+
+    def go(self, command: Sequence[str]) -> None:
+        """Run it, and tell what happens; what ends it early becomes a message."""
+        self.seen = Events(self.sink)
+        problem = ""
+        try:
+            self.cli.operate(command, self.seen)
+        except CommandError as error:
+            problem = said(error)
+        self.seen.close()
+        if self.cli.interrupted:
+            self.sink(Diagnostic("error", INTERRUPTED))
+        elif problem and not self.errors and not self.mandatory:
+            self.sink(Diagnostic("error", problem))
+        elif problem and self.mandatory and self.operation == "up" and not self.quiet:
+            self.sink(Diagnostic("error", self.mandatory))
+
+    # -- what it comes to ----------------------------------------------------------------------------------------------
+
+    def conclude(self) -> Result:
+        """The result of what changed something; and the note of it that ``status`` reads."""
+        result = self.result()
+        document = self.cli.export() or {}
+        after = snapshot_of(document, self.codec, f"the state of {self.stack.name}")
+        last_run.note(self.stack, result, after, self.cli.version)
+        if self.operation == "up" and not self.errors:
+            self._tag()
+        return result
+
+    def _tag(self) -> None:
+        """Let the backend's tags say what the state's do."""
+        try:
+            self.cli.tag({**self.stack.tags})
+        except CommandError as error:
+            self.sink(Diagnostic("warning", f"the stack's tags are not set: {said(error)}"))
+
+    def result(self, changed: bool = True) -> Result:
+        return self.concluded(
+            self._outputs(),
+            self.seen.tally if self.seen and changed else Tally(),
+            refused=bool(self.mandatory) and self.operation == "up",
+            engine="pulumi",
+        )
+
+    def _outputs(self) -> dict[str, Any]:
+        if self.seen and self.seen.outputs is not None:
+            return self.seen.outputs
+        root = next((r for r in self.before.resources if r.type == STACK_TYPE), None)
+        gone = self.operation == "destroy" and not self.errors and not self.options.targets
+        return dict(root.outputs) if root and not gone else {}
+
+
+__all__ = ["destroy", "preview", "preview_destroy", "refresh", "state_of", "up"]
