@@ -224,7 +224,7 @@ def _operate(
     gated, noted, _ = _gated(stack, operation, options, cwd, engine, packs, confirm)
     try:
         with display.running(f"{verb} {env} ({stack.project.name})"):
-            result = _done_by(engine, operation)(stack, gated)
+            result = composition.done_by(engine, operation)(stack, gated)
     except Refused as refusal:
         if refusal.result:
             display.conclude(refusal.result)
@@ -234,17 +234,6 @@ def _operate(
         display.console.print(line)
     if result.result != "succeeded":
         raise typer.Exit(EXIT_CODES[result.result])
-
-
-def _done_by(engine: EngineName, operation: Operation) -> Callable[[Stack, Options], Result]:
-    """The operation as this engine does it."""
-    if engine is EngineName.PULUMI:
-        from isostack.official import run as official
-
-        return getattr(official, operation)  # type: ignore[no-any-return]  # each operation is a function of its name
-    from isostack.engine import run as embedded
-
-    return getattr(embedded, operation)  # type: ignore[no-any-return]  # as above
 
 
 def _gated(
@@ -316,7 +305,7 @@ def _operate_for_machines(
         with stdout_kept():
             stack = _stack(env, cwd, lambda event: None, operation, engine)
             gated, noted, spending = _gated(stack, operation, options, cwd, engine, packs, confirm)
-            result = _done_by(engine, operation)(stack, gated)
+            result = composition.done_by(engine, operation)(stack, gated)
         document, code = _document(result), EXIT_CODES[result.result]
     except IsostackError as error:
         seconds = round(time.perf_counter() - started, 3)
@@ -343,4 +332,4 @@ def _stack(env: str, cwd: Path, sink: Callable[[Event], None], operation: Operat
     # The CLI's states are in its backend, which only the CLI can ask.
     has_state = operation in ("destroy", "refresh") and engine is EngineName.EMBEDDED
     (composition.require_state if has_state else composition.require_stack)(project, store, env)
-    return composition.stack_of(project, store, env, sink)
+    return composition.stack_of(project, store, env, sink, engine)

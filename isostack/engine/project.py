@@ -22,6 +22,8 @@ from isostack.errors import BadInput, Refused
 LONGEST_NAME: Final = 100
 ENVIRONMENT_KEY: Final = "isostack:environment"
 PINNED_KEY: Final = "isostack:parameters"
+CLOUD_KEY: Final = "isostack:cloud"
+"""Where a stack lives: ``local``, which is the default, or ``aws``."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 

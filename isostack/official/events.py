@@ -47,6 +47,7 @@ _OLD_COPIES: Final = ("delete-replaced", "discard-replaced", "remove-pending-rep
 # The CLI warns of every plugin that it finds on the path, and that is where the local cloud's are.
 _LAUNCHER: Final = re.compile(r"using pulumi-resource-\w+ from \$PATH at ")
 _UNDECIDED: Final = re.compile(r"can't run policy .* during preview: ")
+_SUMMARY: Final = re.compile(r"(update|preview|destroy|refresh|delete) failed")
 _PLAN_KEYS: Final = re.compile(r"(?:\+\+|--|~~|\+|-)([A-Za-z_]\w*)\[")
 
 
@@ -65,6 +66,7 @@ class Events:
         self._done: set[tuple[str, str]] = set()
         self._deleted_first: set[str] = set()
         self._problems: dict[str, list[str]] = {}
+        self._has_failed = False
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """Take an event."""
@@ -82,7 +84,12 @@ class Events:
 
     def close(self) -> None:
         """Tell what is left when the operation has ended: problems that ended no step."""
+        if len(self._problems) > 1 or self._has_failed:
+            for messages in self._problems.values():
+                messages[:] = [message for message in messages if not _SUMMARY.fullmatch(message)]
         for urn, messages in self._problems.items():
+            if not messages:
+                continue
             begun = next((op for (known, op) in self._begun if known == urn and (known, op) not in self._done), "")
             text = "; ".join(dict.fromkeys(messages))
             if begun:
@@ -139,6 +146,7 @@ class Events:
             return
         urn = step["urn"]
         self._done.add((urn, step["op"]))
+        self._has_failed = True
         text = "; ".join(dict.fromkeys(self._problems.pop(urn, ()))) or "the CLI does not say why"
         self._sink(StepDone(urn, op, "failed", self._seconds(urn, step["op"]), text))
 

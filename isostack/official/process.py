@@ -27,6 +27,7 @@ from pulumi.automation.errors import ConcurrentUpdateError, InvalidVersionError
 from pulumi.runtime.proto import events_pb2_grpc
 from semver import VersionInfo
 
+from isostack.engine.project import CLOUD_KEY
 from isostack.errors import BadInput, Locked
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 INSTALL: Final = "curl -fsSL https://get.pulumi.com | sh"
 # The first one that sends its events over a connection, as they happen.
 OLDEST: Final = VersionInfo(3, 206, 0)
-CLOUD_KEY: Final = "isostack:cloud"
 REAL_CLOUD: Final = "aws"
 _MESSAGE_BYTES: Final = 400 * 1024 * 1024  # as much as Pulumi itself allows
 _HOLDER: Final = re.compile(r"created by (\S+) \(pid (\d+)\) at (\S+)")
@@ -208,7 +208,7 @@ def _holder(error: CommandError) -> str:
 # -- events ------------------------------------------------------------------------------------------------------------
 
 
-class _Events(events_pb2_grpc.EventsServicer):  # type: ignore[misc]  # untyped in the SDK
+class _Events(events_pb2_grpc.EventsServicer):
     """Takes the engine's events as JSON. The Automation API's own classes for them leave a policy's severity out."""
 
     def __init__(self, on_event: OnEvent) -> None:
@@ -243,4 +243,4 @@ def _listening(on_event: OnEvent) -> Iterator[str]:
         raise problems[0]
 
 
-__all__ = ["CLOUD_KEY", "INSTALL", "OLDEST", "REAL_CLOUD", "Cli", "CommandError", "environment", "said"]
+__all__ = ["INSTALL", "OLDEST", "REAL_CLOUD", "Cli", "CommandError", "environment", "said"]

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from isostack.engine.deployment import STACK_TYPE
 from isostack.engine.events import Diagnostic, Op, Phase, Result, Tally
@@ -27,6 +27,8 @@ from isostack.official.planned import after_deleting, after_plan, codec_of, snap
 from isostack.official.process import Cli, CommandError, said
 
 USUAL = Options()
+# What does not depend on a failure is done all the same, as the embedded engine does it.
+_AT_ONCE: Final = ("--yes", "--skip-preview", "--continue-on-error")
 
 
 def preview(stack: Stack, options: Options = USUAL) -> Result:
@@ -54,7 +56,7 @@ def up(stack: Stack, options: Options = USUAL) -> Result:
             rehearsal.ask_gates(folder)
             if options.exactly:
                 plan = ["--plan", str(folder / "plan.json")]
-        run.go(["up", "--yes", "--skip-preview", *plan, *run.common(), *run.judges(folder)])
+        run.go(["up", *_AT_ONCE, *plan, *run.common(), *run.judges(folder)])
         return run.conclude()
 
 
@@ -63,7 +65,7 @@ def destroy(stack: Stack, options: Options = USUAL) -> Result:
     run = _Run.on(stack, "destroy", options, make=False)
     if options.gates:
         _Run(stack, "destroy", options, True, cli=run.cli, codec=run.codec, before=run.before).rehearse_destroy()
-    run.go(["destroy", "--yes", "--skip-preview", *run.common()])
+    run.go(["destroy", *_AT_ONCE, *run.common()])
     return run.conclude()
 
 
