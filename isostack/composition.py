@@ -51,7 +51,7 @@ def local_cloud_at(cwd: Path) -> LocalCloud:
 
 
 def stack_of(project: Project, store: Store, env: str, sink: Sink, engine: EngineName = EngineName.EMBEDDED) -> Stack:
-    """The stack, for this engine. Raises BadInput where its configuration does not fit, Refused where the engine does not reach it."""
+    """The stack, for this engine. Raises BadInput where its configuration does not fit, Refused where it is out of reach."""
     from isostack.engine.operation import Stack
     from isostack.engine.project import CLOUD_KEY, load_stack
     from isostack.localcloud.provider import LocalCloudHost

@@ -80,7 +80,9 @@ class Events:
             elif found := event.get("diagnosticEvent"):
                 self._diagnostic(found)
             elif found := event.get("policyEvent"):
-                self._sink(_violation(found))
+                violation = _violation(found)
+                self._has_failed |= violation.level == "mandatory"
+                self._sink(violation)
 
     def close(self) -> None:
         """Tell what is left when the operation has ended: problems that ended no step."""
@@ -102,20 +104,20 @@ class Events:
 
     def _begin(self, step: Mapping[str, Any]) -> None:
         op = _OPS.get(step["op"])
-        if op is None or _is_silent(step):
+        state = step.get("new") or step.get("old") or {}
+        if op is None or _is_silent(step) or (op is Op.REFRESH and _is_at_home(step["type"], state)):
             return
         urn = step["urn"]
         if step["op"] == "delete-replaced" and (urn, "create-replacement") not in self._begun:
             self._deleted_first.add(urn)
         self._begun[urn, step["op"]] = time.perf_counter()
-        state = step.get("new") or step.get("old") or {}
         self._sink(
             StepStarted(
                 urn,
                 op,
                 step["type"],
                 urns.name_of(urn),
-                _visible(state.get("parent", "")) or state.get("parent", ""),
+                state.get("parent", ""),
                 _changes(op, step),
                 not state.get("custom", False),
                 self._note(op, step),
@@ -133,12 +135,35 @@ class Events:
         if step["type"] == STACK_TYPE and step.get("new"):
             self.outputs = decoded(step["new"].get("outputs") or {})
         op = _OPS.get(step["op"])
+        if (step["urn"], "refresh") in self._begun:
+            self._refreshed(step)
+            return
         if op is None or _is_silent(step) or (step["urn"], step["op"]) in self._done:
             return
         self._done.add((step["urn"], step["op"]))
-        if op in _COUNTED and step["op"] not in _OLD_COPIES:
-            setattr(self.tally, _COUNTED[op], getattr(self.tally, _COUNTED[op]) + 1)
+        if step["op"] not in _OLD_COPIES:
+            self._count(op)
         self._sink(StepDone(step["urn"], op, "done", self._seconds(step["urn"], step["op"])))
+
+    def _refreshed(self, step: Mapping[str, Any]) -> None:
+        """A refresh has ended, with what it found: the same, something else, or nothing."""
+        urn, state = step["urn"], step.get("new") or step.get("old") or {}
+        if (urn, "refresh") in self._done:
+            return
+        self._done.add((urn, "refresh"))
+        old, new = (decoded((step.get(side) or {}).get("inputs") or {}) for side in ("old", "new"))
+        changes = plan.changes(old, new, sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key)))
+        # Outputs move with other resources; only inputs are something to mend.
+        op = Op.DELETE if step["op"] == "delete" else Op.UPDATE if step["op"] == "update" and changes else Op.SAME
+        changes = changes if op is Op.UPDATE else ()
+        note = "gone from the cloud" if op is Op.DELETE else ""
+        self._count(op)
+        self._sink(StepStarted(urn, op, step["type"], urns.name_of(urn), state.get("parent", ""), changes, note=note))
+        self._sink(StepDone(urn, op, "done", self._seconds(urn, "refresh")))
+
+    def _count(self, op: Op) -> None:
+        if op in _COUNTED:
+            setattr(self.tally, _COUNTED[op], getattr(self.tally, _COUNTED[op]) + 1)
 
     def _fail(self, step: Mapping[str, Any]) -> None:
         op = _OPS.get(step["op"])
@@ -184,6 +209,11 @@ def decoded(value: Any) -> Any:
 def _is_silent(step: Mapping[str, Any]) -> bool:
     """Whether it is about a default provider, of which nobody is told."""
     return step["type"].startswith(PROVIDER_PREFIX) and urns.name_of(step["urn"]).startswith("default")
+
+
+def _is_at_home(type_: str, state: Mapping[str, Any]) -> bool:
+    """Whether it stands for nothing in a cloud, so that there is nothing to look at."""
+    return not state.get("custom") or type_.startswith("pulumi:")
 
 
 def _visible(urn: str) -> str:

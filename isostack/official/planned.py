@@ -20,11 +20,16 @@ _KEPT: Final = ("dependencies", "propertyDependencies", "protect", "parent", "pr
                 "deletedWith", "additionalSecretOutputs", "ignoreChanges")  # fmt: skip
 
 
-def codec_of(document: Mapping[str, Any], store: Store, salt: str) -> Codec:
-    """Opens the secrets of an export and of plans made from it; ``salt`` is the stack file's."""
+def codec_of(document: Mapping[str, Any], store: Store) -> Codec:
+    """Opens the secrets of an export."""
     sealed = document.get("deployment", {}).get("secrets_providers") or {}
-    known = (sealed.get("state") or {}) if sealed.get("type") == "passphrase" else {}
-    return Codec(StackSecrets(store.keyring, known or ({"salt": salt} if salt else {})), refused=())
+    state = (sealed.get("state") or {}) if sealed.get("type") == "passphrase" else {}
+    return codec_with(state.get("salt", ""), store)
+
+
+def codec_with(salt: str, store: Store) -> Codec:
+    """Opens secrets that were sealed with this salt."""
+    return Codec(StackSecrets(store.keyring, {"salt": salt} if salt else {}), refused=())
 
 
 def snapshot_of(document: Mapping[str, Any], codec: Codec, origin: str) -> Snapshot:

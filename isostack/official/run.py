@@ -23,7 +23,7 @@ from isostack.engine.state_file import Codec
 from isostack.errors import BadInput
 from isostack.official import last_run
 from isostack.official.events import Events
-from isostack.official.planned import after_deleting, after_plan, codec_of, snapshot_of
+from isostack.official.planned import after_deleting, after_plan, codec_of, codec_with, snapshot_of
 from isostack.official.process import Cli, CommandError, said
 
 USUAL = Options()
@@ -111,8 +111,7 @@ class _Run(Run):
                 document = cli.export() or {}
         except CommandError as error:
             raise BadInput(f"{stack.name}: the Pulumi CLI cannot read the state: {said(error)}") from None
-        salt = load_stack(stack.project, stack.name, stack.store.keyring.open).encryption_salt
-        codec = codec_of(document, stack.store, salt)
+        codec = codec_of(document, stack.store)
         before = snapshot_of(document, codec, f"the state of {stack.name}")
         return cls(stack, operation, options, cli=cli, codec=codec, before=before, document=document)
 
@@ -160,10 +159,15 @@ class _Run(Run):
 
         def intent() -> Intent:
             plan = json.loads((folder / "plan.json").read_text())
-            after = after_plan(self.before, plan, self.codec, f"the plan of {self.stack.name}")
+            after = after_plan(self.before, plan, self._plan_codec(), f"the plan of {self.stack.name}")
             return Intent(self.stack, self.operation, self.before, after, tuple(self.steps), "pulumi")
 
         self.pass_gates(intent, lambda: self.result(changed=self.operation == "preview"))
+
+    def _plan_codec(self) -> Codec:
+        """Opens the plan's secrets: the CLI seals them with the stack file's salt, which it may just have written."""
+        salt = load_stack(self.stack.project, self.stack.name, self.stack.store.keyring.open).encryption_salt
+        return codec_with(salt, self.stack.store) if salt else self.codec
 
     def go(self, command: Sequence[str]) -> None:
         """Run it, and tell what happens; what ends it early becomes a message."""
