@@ -138,7 +138,7 @@ class Events:
         if (step["urn"], "refresh") in self._begun:
             self._refreshed(step)
             return
-        if op is None or _is_silent(step) or (step["urn"], step["op"]) in self._done:
+        if op is None or (step["urn"], step["op"]) not in self._begun or (step["urn"], step["op"]) in self._done:
             return
         self._done.add((step["urn"], step["op"]))
         if step["op"] not in _OLD_COPIES:
