@@ -63,10 +63,11 @@ def cloud_provider(
 
 def cloud_env(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None:
     """Print what makes a shell's pulumi work on the local cloud, which is started: eval "$(isostack cloud env)"."""
-    from isostack.localcloud.launchers import environment_for_cli
+    from isostack.localcloud.launchers import environment_for_cli, unwanted
 
-    variables = environment_for_cli(local_cloud_at(cwd).home)
+    variables, gone = environment_for_cli(local_cloud_at(cwd).home), unwanted()
     if as_json:
-        print_json(variables)
+        print_json({**dict.fromkeys(gone), **variables})
     else:
+        print_lines(f"unset {name}" for name in gone)
         print_lines(f"export {key}={shlex.quote(value)}" for key, value in sorted(variables.items()))

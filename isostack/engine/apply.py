@@ -35,6 +35,9 @@ from isostack.engine.values import (
 )
 from isostack.errors import IsostackError, OperationFailed
 
+INTERNAL_KEY = "__internal"
+"""Where Pulumi's own engine keeps what it needs to find a plugin, among a provider's inputs; it does without where it is missing."""
+
 
 class Applier:
     """Applies a program's registrations to a deployment. Its public methods may be called from several threads."""
@@ -98,8 +101,11 @@ class Applier:
         blocked = self._blocked(goal)
         if blocked:
             return self._skip(goal, f"depends on {', '.join(map(short_name, blocked))}, which failed")
-        if not self._serves(goal) or id_ in ("", UNKNOWN_STRING):
+        if not self._serves(goal):
             return Registered(goal.urn, "", {})
+        if id_ in ("", UNKNOWN_STRING):  # at preview alone
+            with self.deployment.step(goal, Op.READ) as step:
+                return step.done(Registered(goal.urn, "", {}))
         if not goal.provider:
             goal.provider = self.deployment.default_provider(goal.type.partition(":")[0])
         with self.deployment.slots, self.deployment.step(goal, Op.READ) as step:
@@ -186,9 +192,10 @@ class Applier:
             self.deployment.refuse(f"provider {package} ({short_name(goal.urn)}) is not served by the local cloud")
             return Registered(goal.urn, UNKNOWN_STRING, {})
         inputs = {"version": self.deployment.host.version(package), **goal.inputs}
-        changed = [] if old is None else [k for k in old.inputs.keys() | inputs.keys() if old.inputs.get(k) != inputs.get(k)]
+        before = {} if old is None else {key: value for key, value in old.inputs.items() if key != INTERNAL_KEY}
+        changed = [] if old is None else [k for k in before.keys() | inputs.keys() if before.get(k) != inputs.get(k)]
         op = Op.CREATE if old is None else Op.UPDATE if changed else Op.SAME
-        with self.deployment.step(goal, op, plan.changes(old.inputs if old else {}, inputs, sorted(changed or inputs))) as step:
+        with self.deployment.step(goal, op, plan.changes(before, inputs, sorted(changed or inputs))) as step:
             if problem := self.deployment.forbidden(goal, inputs):
                 return step.fail(problem)
             try:

@@ -22,7 +22,7 @@ from isostack.engine.events import Diagnostic, Op
 from isostack.engine.plan import Decision, Goal, provider_urn
 from isostack.engine.provider import CreatedPartially, OnlyTheCloudKnows, Provider, ProviderError, ResourceGone
 from isostack.engine.state import ResourceState
-from isostack.engine.values import PropertyMap, Secret, mark_secrets, plain
+from isostack.engine.values import PropertyMap, Secret, mark_secrets, plain, without_references
 
 
 def register(deployment: Deployment, goal: Goal, old: ResourceState | None) -> Registered:
@@ -42,7 +42,7 @@ class _CustomResource:
         if old is not None and old.external:
             old = None
         exists = old is not None and not old.pending_replacement
-        inputs = goal.inputs
+        inputs = goal.inputs = without_references(goal.inputs)
         if old is not None and exists:
             inputs = plan.ignore_changes(inputs, old.inputs, goal.ignore_changes)
         checked, problem = self._checked(old if exists else None, inputs)

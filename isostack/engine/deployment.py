@@ -305,6 +305,7 @@ class Deployment:
             custom_timeouts=dict(goal.custom_timeouts),
             ignore_changes=goal.ignore_changes,
             replace_on_changes=goal.replace_on_changes,
+            replace_with=goal.replace_with,
             import_id=goal.import_id,
             source_position=goal.source_position,
             created=old.created if old else "" if external else now,
@@ -351,7 +352,7 @@ class Deployment:
         staying = [r for r in self.snapshot.resources if id(r) not in gone]
         urns = {r.urn for r in lost} - {r.urn for r in staying}
         for resource in staying:
-            if urns & plan.requirements(resource):
+            if any(urn in urns for _, urn in resource.references()):
                 self.put(_without_references(resource, urns))
         self.put(None, removed=lost)
 
@@ -400,7 +401,7 @@ def short_name(urn: str) -> str:
 
 
 def is_default_provider(resource: ResourceState) -> bool:
-    return resource.type.startswith(PROVIDER_PREFIX) and short_name(resource.urn).startswith("default_")
+    return resource.type.startswith(PROVIDER_PREFIX) and short_name(resource.urn).partition("_")[0] == "default"
 
 
 def protection(resource: ResourceState, verb: str) -> str:
@@ -419,6 +420,7 @@ def _without_references(resource: ResourceState, urns: set[str]) -> ResourceStat
         resource,
         parent="" if resource.parent in urns else resource.parent,
         deleted_with="" if resource.deleted_with in urns else resource.deleted_with,
+        replace_with=[urn for urn in resource.replace_with if urn not in urns],
         dependencies=[urn for urn in resource.dependencies if urn not in urns],
         property_dependencies={
             key: [urn for urn in dependencies if urn not in urns] for key, dependencies in resource.property_dependencies.items()

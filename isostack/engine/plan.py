@@ -102,6 +102,7 @@ def is_path(path: str) -> bool:
 
 
 _ABSENT = object()
+_PATH_SIGNS = frozenset('.[]"')
 
 
 def _unsecret(value: Any) -> Any:
@@ -245,7 +246,7 @@ def _step(key: str | int) -> str:
     if isinstance(key, int):
         return f"[{key}]"
     quoted = key.replace('"', '\\"')
-    return f'["{quoted}"]' if any(sign in key for sign in '."[]') else f".{key}"
+    return f'["{quoted}"]' if _PATH_SIGNS.intersection(key) else f".{key}"
 
 
 def masked(value: Any) -> Any:

@@ -224,6 +224,7 @@ def _surroundings(main: Path, root: Path, sink: Sink) -> Iterator[None]:
     os.chdir(main.parent)
     sys.path.insert(0, str(main.parent))
     sys.argv = [str(main)]
+    os.environ["ISOSTACK_ENGINE"] = "embedded"  # by which a program can tell
     try:
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             yield

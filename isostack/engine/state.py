@@ -53,6 +53,7 @@ class ResourceState:
     custom_timeouts: dict[str, Any] = field(default_factory=dict)
     ignore_changes: list[str] = field(default_factory=list)
     replace_on_changes: list[str] = field(default_factory=list)
+    replace_with: list[str] = field(default_factory=list)
     source_position: str = ""
     created: str = ""
     modified: str = ""
@@ -76,6 +77,8 @@ class ResourceState:
                 yield f"dependency of property {key}", urn
         if self.deleted_with:
             yield "deletedWith", self.deleted_with
+        for urn in self.replace_with:
+            yield "replaceWith", urn
 
     def renamed(self, old: str, new: str) -> ResourceState:
         """This resource with one URN in place of another, wherever it stands; itself where nothing changes."""
@@ -92,6 +95,7 @@ class ResourceState:
             parent=fix(self.parent),
             provider=provider,
             deleted_with=fix(self.deleted_with),
+            replace_with=[fix(urn) for urn in self.replace_with],
             dependencies=[fix(urn) for urn in self.dependencies],
             property_dependencies={key: [*map(fix, urns)] for key, urns in self.property_dependencies.items()},
         )
@@ -251,6 +255,7 @@ class Snapshot:
                 resource,
                 parent=resource.parent if resource.parent in urns else "",
                 deleted_with=resource.deleted_with if resource.deleted_with in urns else "",
+                replace_with=[urn for urn in resource.replace_with if urn in urns],
                 dependencies=[urn for urn in resource.dependencies if urn in urns],
                 property_dependencies={
                     property_: [urn for urn in needed if urn in urns]

@@ -38,7 +38,7 @@ _FIELDS: Final = (
     ("customTimeouts", "custom_timeouts"), ("importID", "import_id"), ("retainOnDelete", "retain_on_delete"),
     ("deletedWith", "deleted_with"), ("created", "created"), ("modified", "modified"),
     ("sourcePosition", "source_position"), ("ignoreChanges", "ignore_changes"),
-    ("replaceOnChanges", "replace_on_changes"),
+    ("replaceOnChanges", "replace_on_changes"), ("replaceWith", "replace_with"),
 )  # fmt: skip
 _OURS: Final = dict(_FIELDS)
 _KINDS: Final = {
@@ -48,7 +48,7 @@ _KINDS: Final = {
 
 # Fields whose resources the embedded engine would treat otherwise than Pulumi's does.
 _REFUSED: Final = (
-    "taint", "replaceWith", "replacementTrigger", "refreshBeforeUpdate", "viewOf", "resourceHooks", "extensionRef",
+    "taint", "replacementTrigger", "refreshBeforeUpdate", "viewOf", "resourceHooks", "extensionRef",
     "snippetID",
 )  # fmt: skip
 

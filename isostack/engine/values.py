@@ -17,6 +17,7 @@ from typing import Any, Final
 SIGNATURE_KEY: Final = "4dabf18193072939515e22adb298388d"
 SECRET_SIGNATURE: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - a mark, public in Pulumi's source
 ASSET_SIGNATURE: Final = "c44067f5952c0a294b673a41bacd8c17"
+RESOURCE_SIGNATURE: Final = "5cf8f73096256a8f31e491e813e4eb8e"
 ARCHIVE_SIGNATURE: Final = "0def7320c3a5731c473e5ecbe6d01bc7"
 OUTPUT_SIGNATURE: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 
@@ -76,6 +77,22 @@ def plain(value: Any) -> Any:
     return value
 
 
+def without_references(value: Any) -> Any:
+    """The value with the id of each resource in place of a reference to it, or the URN where it is a component.
+
+    So Pulumi's engine hands them to a provider that takes no references. Shares what needs no change.
+    """
+    if isinstance(value, Secret):
+        return Secret(without_references(value.value))
+    if isinstance(value, dict):
+        if value.get(SIGNATURE_KEY) == RESOURCE_SIGNATURE:
+            return (value["id"] or UNKNOWN) if "id" in value else value.get("urn", UNKNOWN)
+        return {key: without_references(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_references(item) for item in value]
+    return value
+
+
 def has_unknown(value: Any) -> bool:
     """Whether :data:`UNKNOWN` stands anywhere in the value."""
     if value is UNKNOWN:
@@ -101,8 +118,15 @@ def has_secret(value: Any) -> bool:
 
 
 def mark_secrets(outputs: Mapping[str, Any], inputs: Mapping[str, Any], names: tuple[str, ...] | list[str] = ()) -> PropertyMap:
-    """Outputs with the top-level properties made secret that ``names`` lists, or that hold a secret in ``inputs``.
+    """Outputs with the properties made secret that ``names`` lists, or that are secret in ``inputs``: within an object
+    those of its values alone, and a list that holds a secret as a whole.
 
     Pulumi does the same for a provider that does not take secrets (``annotateSecrets`` in its provider plugin).
     """
-    return {key: Secret(plain(value)) if key in names or has_secret(inputs.get(key)) else value for key, value in outputs.items()}
+    return {key: Secret(plain(value)) if key in names else _marked_as(value, inputs.get(key)) for key, value in outputs.items()}
+
+
+def _marked_as(value: Any, given: Any) -> Any:
+    if isinstance(value, dict) and isinstance(given, dict):
+        return {key: _marked_as(item, given.get(key)) for key, item in value.items()}
+    return Secret(plain(value)) if has_secret(given) else value

@@ -19,6 +19,9 @@ from isostack.engine.secrets import PASSPHRASE, PASSPHRASE_FILE, find_passphrase
 PACKAGES: Final = ("aws", "docker", "random")
 BACKEND_URL: Final = "PULUMI_BACKEND_URL"
 
+_UNWANTED: Final = frozenset(
+    {"AWS_DEFAULT_PROFILE", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_PROFILE", "AWS_SESSION_TOKEN", "PULUMI_DEBUG_PROVIDERS"}
+)
 _LAUNCHER: Final = """\
 #!/bin/sh
 # The provider {package} of the local cloud, which `pulumi` starts. Written by isostack.
@@ -55,7 +58,8 @@ def install(folder: Path, home: Path, python: str = sys.executable) -> Path:
 def environment_for_cli(home: Path) -> dict[str, str]:
     """The variables, beside this process's own, with which the CLI runs on the local cloud of ``home`` and reaches no account.
 
-    Starts the local cloud where it does not run, and installs the launchers. No value is a secret.
+    Those that :func:`unwanted` lists have to go. Starts the local cloud where it does not run, and installs the launchers.
+    No value is a secret.
     """
     from isostack.localcloud.server import LocalCloud
 
@@ -72,6 +76,14 @@ def environment_for_cli(home: Path) -> dict[str, str]:
         **_passphrase(home),
         **_aws(LocalCloud(home).ensure().url),
     }
+
+
+def unwanted() -> list[str]:
+    """The variables of this process that the CLI must not have beside those: they would lead elsewhere, or nowhere.
+
+    An empty ``AWS_PROFILE`` is no way out: to some SDKs it names a profile that is missing.
+    """
+    return sorted(name for name in os.environ if name in _UNWANTED or name.startswith("AWS_ENDPOINT_URL_"))
 
 
 def _backend(home: Path) -> dict[str, str]:
@@ -97,8 +109,6 @@ def _aws(endpoint: str) -> dict[str, str]:
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "isostack",
         "AWS_SECRET_ACCESS_KEY": "isostack",
-        "AWS_SESSION_TOKEN": "",
-        "AWS_PROFILE": "",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",

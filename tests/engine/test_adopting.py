@@ -103,7 +103,8 @@ def test_get_by_an_id_that_is_not_known_yet_waits_for_it(world: World) -> None:
         theirs = Thing("theirs", options(id=a.id))
         pulumi.export("arn", theirs.arn)
 
-    assert world.preview(program).changes == {"create": 2}
+    looked = world.preview(program)
+    assert (looked.changes, looked.ops["theirs"]) == ({"create": 2}, Op.READ)
     outcome = world.up_well(program)
     assert outcome.result.outputs == {"arn": "arn:a-1"}
 

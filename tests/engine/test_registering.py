@@ -184,10 +184,18 @@ def test_the_program_sees_the_values_that_the_cloud_gave(world: World) -> None:
     assert world.up_well(program, skip_preview=True).said == ["[[1.0, {'x': 'y'}], 2.5, 'a-1']"]
 
 
-def test_a_resource_as_a_value_of_another_is_refused_or_kept_as_a_reference(world: World) -> None:
-    world.up_well(lambda: Thing("b", other=Thing("a")))
+def test_a_resource_as_a_value_of_another_is_its_id_and_a_component_its_urn(world: World) -> None:
+    def program(fixed: int) -> None:
+        a, group = Thing("a", fixed=fixed), Group("g")
+        Thing("b", other=a, nested=[{"secret": pulumi.Output.secret(a)}, group])
+
+    assert world.preview(lambda: program(1)).changes == {"create": 4}
+    world.up_well(lambda: program(1))
     assert world.state("b").dependencies == [world.urn("a")]
-    assert world.state("b").inputs["other"]["urn"] == world.urn("a")
+    assert world.cloud.named("b").inputs["other"] == "a-1"
+    assert world.cloud.named("b").inputs["nested"] == [{"secret": "a-1"}, world.urn("g", "test:index:Group")]
+    assert world.up_well().calls == []
+    assert world.up_well(lambda: program(2)).calls == ["create a", "update b-1", "delete a-1"]
 
 
 @pytest.mark.parametrize("parallel", [1, 16])

@@ -187,6 +187,7 @@ def test_replace_with_follows_the_replacement_of_another(world: World) -> None:
         Thing("b", options(replace_with=[a]), size=1)
 
     world.up_well(lambda: program(1))
+    assert world.state("b").replace_with == [world.urn("a")]
     assert world.up_well(lambda: program(1)).calls == []
     outcome = world.up_well(lambda: program(2))
     assert outcome.calls[:2] == ["create a", "create b"]

@@ -62,6 +62,7 @@ def test_a_secret_deep_inside_is_nowhere_in_the_clear(world: World, journals: li
     world.up_well(lambda: program(PLAIN))
     assert world.cloud.named("a").inputs["tags"] == {"key": PLAIN, "list": [1, {"x": PLAIN}]}
     assert nowhere(world, journals)
+    assert world.state("a").outputs["tags"] == {"key": Secret(PLAIN), "list": Secret([1, {"x": PLAIN}])}
     outcome = world.up_well(lambda: program(f"{PLAIN}-new"))
     assert outcome.calls == ["update a-1"]
     assert {change.new for change in outcome.started("a", Op.UPDATE).changes} == {"[secret]"}

@@ -49,7 +49,9 @@ def test_outputs_of_another_stack_are_read(world: World, base: World, reference:
     assert state.outputs["secretOutputNames"] == ["password"]
     assert "hunter2" not in world.written()
     assert world.up_well().changes == {}
-    assert world.destroy().result.result == "succeeded"
+    gone = world.destroy()
+    assert gone.result.result == "succeeded"
+    assert sorted(gone.ops) == sorted(["a", reference, "shop-dev"])  # of a default provider nothing is told
 
 
 def test_a_change_over_there_arrives_with_the_next_up(world: World, base: World) -> None:

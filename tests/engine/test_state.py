@@ -48,7 +48,7 @@ EVERY_FIELD = ResourceState(
     dependencies=[urn("a")], property_dependencies={"name": [urn("a")], "list": []}, protect=True, external=True,
     delete=True, retain_on_delete=True, deleted_with=urn("a"), init_errors=["half made"],
     additional_secret_outputs=["token"], aliases=[urn("earlier")], pending_replacement=True, import_id="all-id",
-    custom_timeouts={"create": 60.0}, ignore_changes=["tags"], replace_on_changes=["name"],
+    custom_timeouts={"create": 60.0}, ignore_changes=["tags"], replace_on_changes=["name"], replace_with=[urn("a")],
     source_position="project:///__main__.py#6", created="2026-01-02T03:04:05Z", modified="2026-01-02T03:04:06Z",
     others={"stackTrace": [{"sourcePosition": "project:///__main__.py#6"}, {}], "hideDiff": ["tags"]},
 )  # fmt: skip
@@ -271,7 +271,7 @@ def test_an_unknown_within_a_secret_survives() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("taint", True), ("viewOf", urn("b")), ("resourceHooks", {"beforeCreate": ["h"]}), ("replaceWith", [urn("b")]),
+        ("taint", True), ("viewOf", urn("b")), ("resourceHooks", {"beforeCreate": ["h"]}),
         ("replacementTrigger", 1), ("refreshBeforeUpdate", True), ("snippetID", "1"), ("extensionRef", "e"),
     ],
 )  # fmt: skip

@@ -118,6 +118,24 @@ def test_a_queue_lives_its_life(port: int, config: PropertyMap, cloud: Cloud) ->
         assert "QueueUrls" not in cloud.client("sqs").list_queues()
 
 
+def test_a_diff_names_what_differs_by_its_path(port: int, config: PropertyMap) -> None:
+    kinds = provider_pb2.PropertyDiff
+    with connected(port) as stub:
+        stub.configure(config)
+        old = {"name": "jobs", "delaySeconds": 1, "tags": {"team": "a", "with.dot": "x"}}
+        new = {"name": "other", "fifoQueue": True, "tags": {"team": "b", "with.dot": "y"}}
+        states = {"olds": to_struct(old), "old_inputs": to_struct(old), "news": to_struct(new)}
+        diff = stub.calls.Diff(provider_pb2.DiffRequest(type=QUEUE, urn=URN, id="u", **states))
+    assert diff.hasDetailedDiff
+    assert {path: (one.kind, one.inputDiff) for path, one in diff.detailedDiff.items()} == {
+        "name": (kinds.UPDATE_REPLACE, True),
+        "fifoQueue": (kinds.ADD_REPLACE, True),
+        "delaySeconds": (kinds.DELETE, True),
+        "tags.team": (kinds.UPDATE, True),
+        'tags["with.dot"]': (kinds.UPDATE, True),
+    }
+
+
 def test_a_preview_of_an_update_changes_nothing(port: int, config: PropertyMap, cloud: Cloud) -> None:
     with connected(port) as stub:
         stub.configure(config)
