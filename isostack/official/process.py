@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -29,6 +29,7 @@ from semver import VersionInfo
 
 from isostack.engine.project import CLOUD_KEY
 from isostack.errors import BadInput, Locked
+from isostack.localcloud.launchers import environment_for_cli, unwanted
 
 if TYPE_CHECKING:
     from isostack.engine.operation import Stack
@@ -50,6 +51,8 @@ class Cli:
         self.stack = stack
         self._command = _find()
         self._environment = environment(stack)
+        if not _lives_in_an_account(stack):
+            self._command.without = unwanted()
 
     @property
     def version(self) -> str:
@@ -101,13 +104,15 @@ class Cli:
 
 def environment(stack: Stack) -> dict[str, str]:
     """The variables, beside this process's own, for a stack: the local cloud's, unless its configuration says ``aws``."""
-    from isostack.localcloud.launchers import environment_for_cli
-
     # A program without an environment of its own runs in this one, as it does on the embedded engine.
     own = {"PULUMI_SKIP_UPDATE_CHECK": "true", "PULUMI_PYTHON_CMD": os.environ.get("PULUMI_PYTHON_CMD", sys.executable)}
-    if stack.config.values.get(CLOUD_KEY) == REAL_CLOUD:
+    if _lives_in_an_account(stack):
         return own  # the backend, the passphrase and the credentials are the person's
     return {**own, **environment_for_cli(stack.store.home)}
+
+
+def _lives_in_an_account(stack: Stack) -> bool:
+    return stack.config.values.get(CLOUD_KEY) == REAL_CLOUD
 
 
 def said(error: CommandError) -> str:
@@ -122,6 +127,8 @@ class _Command(PulumiCommand):
     """Runs the CLI in a process group of its own, so that a Ctrl-C reaches it once, from here; and waits for its end."""
 
     interrupted = False
+    without: Collection[str] = ()
+    """The variables of this process that it must not have."""
 
     def run(
         self,
@@ -131,7 +138,8 @@ class _Command(PulumiCommand):
         on_output: Callable[[str], Any] | None = None,
         on_error: Callable[[str], Any] | None = None,
     ) -> CommandResult:
-        own = {**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"}
+        kept = {name: value for name, value in os.environ.items() if name not in self.without}
+        own = {**kept, **additional_env, "PULUMI_AUTOMATION_API": "true"}
         process = subprocess.Popen(  # noqa: S603 - the person's own pulumi
             [self.command, "--non-interactive", *args],
             cwd=cwd,
