@@ -16,6 +16,7 @@ import pytest
 
 from isostack.localcloud.server import LocalCloud
 from tests.command_line import CommandLine, Ran, project
+from tests.gates.small import Small
 from tests.policy_packs.packs import write
 
 pytestmark = pytest.mark.skipif(
@@ -249,3 +250,28 @@ def test_an_interrupt_reaches_the_cli_once_and_what_is_done_is_kept(home: Path, 
     resources = both.by("pulumi", "export").json["deployment"]["resources"]
     assert any(resource["urn"].endswith("::worker") for resource in resources)
     assert both.by("pulumi", "destroy", "--yes").code == 0
+
+
+def test_gates_stand_before_the_cli_as_they_stand_before_the_embedded_engine(tmp_path: Path) -> None:
+    small = Small(tmp_path)
+    small.command.environment = {"PULUMI_HOME": str(tmp_path / "pulumi-home")}
+    cli = ("--engine", "pulumi")
+    try:
+        assert "nobody is logged in to staging" in small.refused("up", "staging", *cli)
+        small.login("alice")
+        assert small.done("up", "staging", *cli)["engine"] == "pulumi"
+        small.login("bob")
+        small.says(delay=4, actions=("s3:GetObject", "s3:DeleteBucket"))
+        refused = small.refused("up", "staging", *cli)
+        assert "role small-operations may now s3:DeleteBucket" in refused
+        assert small.delay() == 0
+        small.login("carol")
+        small.done("approve", "staging", "--yes", *cli)
+        small.login("bob")
+        assert small.done("up", "staging", *cli)["changes"]["update"] == 2
+        assert small.delay() == 4
+        run = small.done("record")["entries"][-1]
+        assert (run["kind"], run["engine"], run["person"], run["operation"]) == ("run", "pulumi", "bob", "up")
+        assert "nobody else has approved" in small.refused("destroy", "staging", "--yes", *cli)
+    finally:
+        small("cloud", "stop")
