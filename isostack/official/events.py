@@ -67,6 +67,7 @@ class Events:
         self._deleted_first: set[str] = set()
         self._problems: dict[str, list[str]] = {}
         self._has_failed = False
+        self._has_refreshed = False
 
     def __call__(self, event: Mapping[str, Any]) -> None:
         """Take an event."""
@@ -111,6 +112,10 @@ class Events:
         if step["op"] == "delete-replaced" and (urn, "create-replacement") not in self._begun:
             self._deleted_first.add(urn)
         self._begun[urn, step["op"]] = time.perf_counter()
+        if op is Op.REFRESH:
+            self._has_refreshed = True
+        elif self._has_refreshed:
+            self.tally, self._has_refreshed = Tally(), False  # what was found before an up is not what the up does
         self._sink(
             StepStarted(
                 urn,
@@ -135,7 +140,7 @@ class Events:
         if step["type"] == STACK_TYPE and step.get("new"):
             self.outputs = decoded(step["new"].get("outputs") or {})
         op = _OPS.get(step["op"])
-        if (step["urn"], "refresh") in self._begun:
+        if (step["urn"], "refresh") in self._begun and (step["urn"], "refresh") not in self._done:
             self._refreshed(step)
             return
         if op is None or (step["urn"], step["op"]) not in self._begun or (step["urn"], step["op"]) in self._done:
@@ -148,8 +153,6 @@ class Events:
     def _refreshed(self, step: Mapping[str, Any]) -> None:
         """A refresh has ended, with what it found: the same, something else, or nothing."""
         urn, state = step["urn"], step.get("new") or step.get("old") or {}
-        if (urn, "refresh") in self._done:
-            return
         self._done.add((urn, "refresh"))
         old, new = (decoded((step.get(side) or {}).get("inputs") or {}) for side in ("old", "new"))
         changes = plan.changes(old, new, sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key)))

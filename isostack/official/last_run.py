@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 FILE: Final = "pulumi.json"
 
 
-def note(stack: Stack, result: Result, after: Snapshot, version: str) -> None:
+def note(stack: Stack, result: Result, after: Snapshot, version: str, cloud: str) -> None:
     """Note how an operation ended and what the stack has now. Raises OperationFailed where that cannot be written."""
     file = stack.store.folder(stack.project.name, stack.name) / FILE
     known = of(file.parent)
     succeeded = result.operation == "up" and result.result == "succeeded"
     document = {
         "cli": version,
+        "cloud": cloud,
         "operation": result.operation,
         "result": result.result,
         "changed": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

@@ -51,7 +51,8 @@ class Cli:
         self.stack = stack
         self._command = _find()
         self._environment = environment(stack)
-        if not _lives_in_an_account(stack):
+        self.in_account = _lives_in_an_account(stack)
+        if not self.in_account:
             self._command.without = unwanted()
 
     @property

@@ -17,7 +17,7 @@ from typing import Any, Final
 from isostack.engine.deployment import STACK_TYPE
 from isostack.engine.events import Diagnostic, Op, Phase, Result, Tally
 from isostack.engine.operation import INTERRUPTED, Intent, Operation, Options, Run, Stack
-from isostack.engine.project import load_stack
+from isostack.engine.project import ENVIRONMENT_KEY, PINNED_KEY, load_stack
 from isostack.engine.state import Snapshot
 from isostack.engine.state_file import Codec
 from isostack.errors import BadInput
@@ -27,6 +27,7 @@ from isostack.official.planned import after_deleting, after_plan, codec_of, code
 from isostack.official.process import Cli, CommandError, said
 
 USUAL = Options()
+_PLAYGROUND_KEY: Final = "isostack:playground"
 # What does not depend on a failure is done all the same, as the embedded engine does it.
 _AT_ONCE: Final = ("--yes", "--skip-preview", "--continue-on-error")
 
@@ -48,7 +49,7 @@ def up(stack: Stack, options: Options = USUAL) -> Result:
         plan: list[str] = []
         if not options.skip_preview or options.gates or options.packs:
             stack.sink(Phase("checking the program"))
-            rehearsal = _Run(stack, "up", options, True, cli=run.cli, codec=run.codec, before=run.before)
+            rehearsal = _Run(stack, "up", options, True, cli=run.cli, codec=run.codec, before=run.before, cloud=run.cloud)
             rehearsal.rehearse(folder)
             if rehearsal.errors:
                 rehearsal.tell_held_back()
@@ -64,7 +65,7 @@ def destroy(stack: Stack, options: Options = USUAL) -> Result:
     """Delete everything in the stack, or its targets. The program is not run."""
     run = _Run.on(stack, "destroy", options, make=False)
     if options.gates:
-        _Run(stack, "destroy", options, True, cli=run.cli, codec=run.codec, before=run.before).rehearse_destroy()
+        _Run(stack, "destroy", options, True, cli=run.cli, codec=run.codec, before=run.before, cloud=run.cloud).rehearse_destroy()
     run.go(["destroy", *_AT_ONCE, *run.common()])
     return run.conclude()
 
@@ -95,12 +96,15 @@ class _Run(Run):
     codec: Codec = field(kw_only=True)
     before: Snapshot = field(kw_only=True)
     document: dict[str, Any] = field(default_factory=dict, kw_only=True)
+    cloud: str = field(default="", kw_only=True)
+    """The identity of the local cloud; empty for a stack in an account."""
     seen: Events | None = None
 
     @classmethod
     def on(cls, stack: Stack, operation: Operation, options: Options, *, make: bool = True) -> _Run:
         """A run over the state that the backend has. Makes the stack there, or raises BadInput where it is to exist."""
         cli = Cli(stack)
+        cloud = "" if cli.in_account else stack.host.identity()
         try:
             document = cli.export()
             if document is None:
@@ -113,7 +117,11 @@ class _Run(Run):
             raise BadInput(f"{stack.name}: the Pulumi CLI cannot read the state: {said(error)}") from None
         codec = codec_of(document, stack.store)
         before = snapshot_of(document, codec, f"the state of {stack.name}")
-        return cls(stack, operation, options, cli=cli, codec=codec, before=before, document=document)
+        run = cls(stack, operation, options, cli=cli, codec=codec, before=before, document=document, cloud=cloud)
+        if lost := run._lost():
+            text = f"the local cloud was reset or restarted since the last run: {lost} resources that the state knew are gone"
+            run.sink(Diagnostic("warning", f"{text}; up makes them anew"))
+        return run
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
@@ -126,8 +134,13 @@ class _Run(Run):
     def common(self) -> list[str]:
         """The options of every operation."""
         targets = [part for urn in self.options.targets for part in ("--target", urn)]
-        refresh = ["--refresh"] if self.options.refresh else []
+        refresh = ["--refresh"] if self.options.refresh or (self._lost() and self.operation != "refresh") else []
         return ["--parallel", str(self.options.parallel), *targets, *refresh]
+
+    def _lost(self) -> int:
+        """How many resources are gone with the local cloud that the last run from here was on."""
+        known = last_run.of(self.stack.store.folder(self.stack.project.name, self.stack.name)).get("cloud", "")
+        return sum(resource.in_cloud for resource in self.before.resources) if known and known != self.cloud else 0
 
     def judges(self, folder: Path) -> list[str]:
         """The policy packs, each with a configuration: the CLI wants one for each or none at all."""
@@ -189,18 +202,29 @@ class _Run(Run):
 
     def conclude(self) -> Result:
         """The result of what changed something; and the note of it that ``status`` reads."""
+        if self.operation == "up" and not self.errors:
+            self._tag()
         result = self.result()
         document = self.cli.export() or {}
         after = snapshot_of(document, self.codec, f"the state of {self.stack.name}")
-        last_run.note(self.stack, result, after, self.cli.version)
-        if self.operation == "up" and not self.errors:
-            self._tag()
+        last_run.note(self.stack, result, after, self.cli.version, self.cloud)
         return result
 
     def _tag(self) -> None:
-        """Let the backend's tags say what the state's do."""
+        """Let the backend's tags say which environment it is, of which parameters, whose and until when."""
+        values = self.stack.config.values
+        playground = json.loads(values.get(_PLAYGROUND_KEY, "{}"))
+        tags = {
+            "environment": values.get(ENVIRONMENT_KEY),
+            "parameters": values.get(PINNED_KEY),
+            **{name: playground.get(name) for name in ("owner", "expires")},
+            **self.stack.tags,
+        }
+        known = {name: str(value) for name, value in tags.items() if value}
+        if not known:
+            return
         try:
-            self.cli.tag({**self.stack.tags})
+            self.cli.tag(known)
         except CommandError as error:
             self.sink(Diagnostic("warning", f"the stack's tags are not set: {said(error)}"))
 
