@@ -46,9 +46,12 @@ _COUNTED: Final = {
 _OLD_COPIES: Final = ("delete-replaced", "discard-replaced", "remove-pending-replace")
 # The CLI warns of every plugin that it finds on the path, and that is where the local cloud's are.
 _LAUNCHER: Final = re.compile(r"using pulumi-resource-\w+ from \$PATH at ")
+_TRACEBACK: Final = "Traceback (most recent call last):"
+_ANOTHER: Final = "During handling of the above exception, another exception occurred:"
 _UNDECIDED: Final = re.compile(r"can't run policy .* during preview: ")
 _SUMMARY: Final = re.compile(r"(update|preview|destroy|refresh|delete) failed")
-_PLAN_KEYS: Final = re.compile(r"(?:\+\+|--|~~|\+|-)([A-Za-z_]\w*)\[")
+# "properties changed: ++name[{planned}!={actual}], =-other[{planned}]": what the plan and the program each do to a property.
+_PLAN_KEYS: Final = re.compile(r"(?:^properties changed: |\], )[+~=-]{2}([A-Za-z_]\w*)(?=\[\{|,|$)")
 
 
 class Events:
@@ -66,6 +69,7 @@ class Events:
         self._done: set[tuple[str, str]] = set()
         self._deleted_first: set[str] = set()
         self._problems: dict[str, list[str]] = {}
+        self._held: list[str] = []
         self._has_failed = False
         self._has_refreshed = False
 
@@ -87,6 +91,8 @@ class Events:
 
     def close(self) -> None:
         """Tell what is left when the operation has ended: problems that ended no step."""
+        for line in self._held:
+            self._sink(Diagnostic("info", line))
         if len(self._problems) > 1 or self._has_failed:
             for messages in self._problems.values():
                 messages[:] = [message for message in messages if not _SUMMARY.fullmatch(message)]
@@ -193,7 +199,20 @@ class Events:
             self._sink(Diagnostic("warning", text.strip(), _visible(urn)))
         elif severity.startswith("info"):
             for line in text.rstrip("\n").split("\n"):
-                self._sink(Diagnostic("info", line, _visible(urn)))
+                self._print(line, _visible(urn))
+
+    def _print(self, line: str, urn: str) -> None:
+        """A line that the program printed. Of a program that the CLI has stopped, the traceback is not told."""
+        if line == _TRACEBACK:
+            self._held = [line]
+        elif self._held and line == "KeyboardInterrupt":
+            self._held = []
+        elif self._held and (line.startswith(" ") or line == _ANOTHER):
+            self._held.append(line)
+        elif line != _ANOTHER:
+            for text in (*self._held, line):
+                self._sink(Diagnostic("info", text, urn))
+            self._held = []
 
 
 def decoded(value: Any) -> Any:
