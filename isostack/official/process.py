@@ -50,10 +50,11 @@ class Cli:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self._command = _find()
-        self._environment = environment(stack)
         self.in_account = _lives_in_an_account(stack)
         if not self.in_account:
+            _refuse_far_backend(stack)
             self._command.without = unwanted()
+        self._environment = environment(stack)
 
     @property
     def version(self) -> str:
@@ -114,6 +115,17 @@ def environment(stack: Stack) -> dict[str, str]:
 
 def _lives_in_an_account(stack: Stack) -> bool:
     return stack.config.values.get(CLOUD_KEY) == REAL_CLOUD
+
+
+def _refuse_far_backend(stack: Stack) -> None:
+    """Raise BadInput where the state of a stack of this machine's cloud would be kept far from it, for others to find."""
+    url = os.environ.get("PULUMI_BACKEND_URL", "")
+    if url and not url.startswith("file:") and not re.search(r"\b(localhost|127\.0\.0\.1)\b", url):
+        kind = url.partition(":")[0]
+        raise BadInput(
+            f"{stack.name} lives on this machine's local cloud, and PULUMI_BACKEND_URL names a backend elsewhere ({kind}): for a real "
+            f"account set {CLOUD_KEY}: {REAL_CLOUD} in {stack.project.relative(stack.config.file)}, or else unset the variable"
+        )
 
 
 def said(error: CommandError) -> str:

@@ -20,7 +20,7 @@ from isostack.engine.operation import INTERRUPTED, Intent, Operation, Options, R
 from isostack.engine.project import ENVIRONMENT_KEY, PINNED_KEY, load_stack
 from isostack.engine.state import Snapshot
 from isostack.engine.state_file import Codec
-from isostack.errors import BadInput
+from isostack.errors import BadInput, OperationFailed
 from isostack.official import last_run
 from isostack.official.events import Events
 from isostack.official.planned import after_deleting, after_plan, codec_of, codec_with, snapshot_of
@@ -65,7 +65,13 @@ def destroy(stack: Stack, options: Options = USUAL) -> Result:
     """Delete everything in the stack, or its targets. The program is not run."""
     run = _Run.on(stack, "destroy", options, make=False)
     if options.gates:
-        _Run(stack, "destroy", options, True, cli=run.cli, codec=run.codec, before=run.before, cloud=run.cloud).rehearse_destroy()
+        rehearsal = _Run(stack, "destroy", options, True, cli=run.cli, codec=run.codec, before=run.before, cloud=run.cloud)
+        rehearsal.rehearse_destroy()
+        if rehearsal.errors:
+            rehearsal.tell_held_back()
+            return rehearsal.result(changed=False)
+        if run.cli.export() != run.document:  # the CLI has no plans of a destroy
+            raise OperationFailed(f"{stack.name} was changed by another run while this one was looked at; nothing was deleted")
     run.go(["destroy", *_AT_ONCE, *run.common()])
     return run.conclude()
 
