@@ -260,10 +260,9 @@ def _gated(
         gates.append(noted)
     if guard is not None:
         if stack.config.values.get(CLOUD_KEY) == "aws":
-            raise Refused(
-                f"{operation} {stack.name}: nothing was changed: it lives in an account, and isostack cannot ask yet who somebody is "
-                "there; it is brought up by the pipeline, behind its reviewers (docs/ci.md)"
-            )
+            why = "it lives in an account, and isostack cannot ask yet who somebody is there"
+            way = "it is brought up by the pipeline, behind its reviewers (docs/ci.md)"
+            raise Refused(f"{operation} {stack.name}: nothing was changed: {why}; {way}")
         if sys.stdin.isatty() and confirm is None:
             guard.ask_name = lambda: str(typer.prompt(f"Everything in {stack.name} is about to be deleted. Type its name"))
         guard.planned = bool(options.gates)

@@ -122,10 +122,9 @@ def _refuse_far_backend(stack: Stack) -> None:
     url = os.environ.get("PULUMI_BACKEND_URL", "")
     if url and not url.startswith("file:") and not re.search(r"\b(localhost|127\.0\.0\.1)\b", url):
         kind = url.partition(":")[0]
-        raise BadInput(
-            f"{stack.name} lives on this machine's local cloud, and PULUMI_BACKEND_URL names a backend elsewhere ({kind}): for a real "
-            f"account set {CLOUD_KEY}: {REAL_CLOUD} in {stack.project.relative(stack.config.file)}, or else unset the variable"
-        )
+        kept = f"{stack.name} lives on this machine's local cloud, and PULUMI_BACKEND_URL names a backend elsewhere ({kind})"
+        file = stack.project.relative(stack.config.file)
+        raise BadInput(f"{kept}: for a real account set {CLOUD_KEY}: {REAL_CLOUD} in {file}, or else unset the variable")
 
 
 def said(error: CommandError) -> str:

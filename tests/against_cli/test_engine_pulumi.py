@@ -275,3 +275,17 @@ def test_gates_stand_before_the_cli_as_they_stand_before_the_embedded_engine(tmp
         assert "nobody else has approved" in small.refused("destroy", "staging", "--yes", *cli)
     finally:
         small("cloud", "stop")
+
+
+def test_what_a_restarted_local_cloud_has_lost_is_made_anew_by_both(tmp_path: Path) -> None:
+    cloud = LocalCloud(tmp_path / "home")
+    cloud.ensure()
+    try:
+        both = Both(cloud.home, tmp_path, "import pulumi_aws as aws\naws.sqs.Queue('jobs')\n")
+        assert [both.by(engine, "up").code for engine in both.folders] == [0, 0]
+        cloud.stop()
+        ours, theirs = both("up")
+        assert (ours["changes"]["create"], theirs["changes"]) == (1, ours["changes"])
+        assert all("reset or restarted since the last run" in one["diagnostics"][0]["message"] for one in (ours, theirs))
+    finally:
+        cloud.stop()

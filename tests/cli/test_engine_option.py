@@ -69,6 +69,13 @@ def test_the_embedded_engine_leaves_a_stack_that_lives_in_an_account_to_the_cli(
     assert "add --engine pulumi" in ran.err
 
 
+def test_a_stack_of_the_local_cloud_keeps_its_state_on_this_machine(tmp_path: Path, folder: Path) -> None:
+    run = CommandLine(tmp_path / "home", path_with(tmp_path, "echo v3.260.0"))
+    ran = run("up", "dev", "--engine", "pulumi", cwd=folder, env={"PULUMI_BACKEND_URL": "s3://team?secret=one"})
+    assert (ran.code, "secret=one" in ran.err) == (2, False)
+    assert "names a backend elsewhere (s3): for a real account set isostack:cloud: aws in Pulumi.dev.yaml" in ran.err
+
+
 def test_previews_of_all_environments_are_the_embedded_engines(tmp_path: Path, folder: Path) -> None:
     ran = CommandLine(tmp_path / "home")("preview", "--all", "--engine", "pulumi", cwd=folder)
     assert ran.code == 2
