@@ -25,6 +25,10 @@ _UNWANTED: Final = frozenset(
 _LAUNCHER: Final = """\
 #!/bin/sh
 # The provider {package} of the local cloud, which `pulumi` starts. Written by isostack.
+if [ -z "$AWS_ENDPOINT_URL" ]; then
+  echo 'this shell does not lead to the local cloud: run eval "$(isostack cloud env)", or take this folder off the PATH' >&2
+  exit 2
+fi
 ISOSTACK_HOME={home}
 export ISOSTACK_HOME
 exec {python} -P -m isostack.cli cloud provider {package} --with-parent

@@ -7,7 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from isostack.engine.provider import CreatedPartially, Resource
-from isostack.engine.values import UNKNOWN, PropertyMap
+from isostack.engine.values import UNKNOWN, PropertyMap, Secret
 from isostack.engine.wire import from_struct, to_struct
 from isostack.localcloud import plugin
 from isostack.localcloud.client import Cloud
@@ -199,6 +201,102 @@ def test_it_says_what_it_is(port: int, local_cloud: LocalCloud) -> None:
         stub.calls.Attach(plugin_pb2.PluginAttach(address="127.0.0.1:1"))
         stub.calls.Cancel(empty_pb2.Empty())
     assert schema == {"name": "aws", "version": version}
+
+
+def test_it_says_what_it_can(port: int) -> None:
+    with connected(port) as stub:
+        shaken = stub.calls.Handshake(provider_pb2.ProviderHandshakeRequest(engine_address="127.0.0.1:1"))
+        configured = stub.calls.Configure(provider_pb2.ConfigureRequest(acceptSecrets=True, acceptResources=True))
+        assert not stub.calls.GetMapping(provider_pb2.GetMappingRequest(key="terraform")).data
+        assert not stub.calls.GetMappings(provider_pb2.GetMappingsRequest(key="terraform")).providers
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.calls.Construct(provider_pb2.ConstructRequest())
+    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    assert configured.supportsPreview
+    assert (shaken.accept_secrets, shaken.accept_resources, shaken.accept_outputs) == (True, False, False)
+    assert (configured.acceptSecrets, configured.acceptResources, configured.acceptOutputs) == (True, False, False)
+
+
+def test_secrets_come_back_marked_and_so_does_what_is_always_one(port: int, config: PropertyMap, cloud: Cloud) -> None:
+    with connected(port) as stub:
+        stub.configure({**config, "region": Secret("eu-west-1")})
+        checked = from_struct(stub.check({"tags": {"token": Secret("hunter22"), "team": "a"}}).inputs)
+        assert checked["tags"] == checked["tagsAll"] == {"token": Secret("hunter22"), "team": "a"}
+        made = stub.create(checked)
+        assert from_struct(made.properties)["tags"] == {"token": Secret("hunter22"), "team": "a"}
+        found = stub.read(made.id, from_struct(made.properties), checked)
+        assert from_struct(found.inputs)["tags"] == {"token": Secret("hunter22"), "team": "a"}
+
+        cloud.client("ssm").put_parameter(Name="/found", Type="SecureString", Value="hunter33")
+        imported = stub.calls.Read(provider_pb2.ReadRequest(type="aws:ssm/parameter:Parameter", urn=URN, id="/found"))
+    for values in (from_struct(imported.properties), from_struct(imported.inputs)):
+        assert values["value"] == Secret("hunter33")
+
+
+def test_what_is_not_there_is_read_as_nothing_and_deleted_without_a_word(port: int, config: PropertyMap, cloud: Cloud) -> None:
+    url = f"{cloud.endpoint}/{cloud.account_id}/nowhere"
+    with connected(port) as stub:
+        stub.configure(config)
+        found = stub.read(url, {"name": "nowhere"}, {"name": "nowhere"})
+        assert (found.id, len(found.properties.fields)) == ("", 0)
+        stub.calls.Delete(provider_pb2.DeleteRequest(type=QUEUE, urn=URN, id=url))
+
+
+def test_a_look_up_that_finds_nothing_fails_in_the_clouds_words(port: int, config: PropertyMap) -> None:
+    with connected(port) as stub:
+        stub.configure(config)
+        for token, message in (("aws:ssm/getParameter:getParameter", "ParameterNotFound"), ("aws:no/thing:thing", "not served")):
+            with pytest.raises(grpc.RpcError) as caught:
+                stub.calls.Invoke(provider_pb2.InvokeRequest(tok=token, args=to_struct({"name": "/nowhere"})))
+            assert message in caught.value.details()
+
+
+class Slow:
+    """A create that lasts until it is let go."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.began, self.may_end = threading.Event(), threading.Event()
+        monkeypatch.setattr(LocalCloudProvider, "create", lambda _, type_, inputs: self.create(inputs))
+
+    def create(self, inputs: PropertyMap) -> Resource:
+        self.began.set()
+        assert self.may_end.wait(60)
+        return Resource("made", inputs, inputs)
+
+
+def test_cancel_lets_what_is_under_way_end_and_begins_nothing_more(
+    port: int, config: PropertyMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow(monkeypatch)
+    with connected(port) as stub, ThreadPoolExecutor(1) as pool:
+        stub.configure(config)
+        creating = pool.submit(stub.create, {"name": "n"})
+        assert slow.began.wait(60)
+        stub.calls.Cancel(empty_pb2.Empty())
+        stub.calls.Cancel(empty_pb2.Empty())
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.read("n", {})
+        assert caught.value.code() is grpc.StatusCode.CANCELLED  # which Pulumi takes for: nothing has happened
+        slow.may_end.set()
+        assert creating.result().id == "made"
+        with connected(port) as other:  # another run, of a provider that is attached to
+            other.configure(config)
+            assert other.create({"name": "n"}).id == "made"
+
+
+def test_cancel_gives_up_what_does_not_end(port: int, config: PropertyMap, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = Slow(monkeypatch)
+    monkeypatch.setattr(plugin, "_GRACE_SECONDS", 0.1)
+    with connected(port) as stub, ThreadPoolExecutor(1) as pool:
+        stub.configure(config)
+        creating = pool.submit(stub.create, {"name": "n"})
+        assert slow.began.wait(60)
+        stub.calls.Cancel(empty_pb2.Empty())
+        with pytest.raises(grpc.RpcError) as caught:
+            creating.result()
+        slow.may_end.set()
+    assert caught.value.code() is grpc.StatusCode.UNKNOWN  # which Pulumi takes for: it may have happened
+    assert "cancelled while this was under way" in caught.value.details()
 
 
 def test_a_missing_property_is_a_failed_check(port: int, config: PropertyMap) -> None:
