@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from isostack import cloud_cli, operations
-from isostack.composition import guard_before, local_cloud_at, project_at, require_state, store_of
+from isostack.composition import guard_before, local_cloud_at, project_at, require_stack, require_state, stack_of, store_of
 from isostack.console import console, print_json, stdout_kept
 from isostack.cost.commands import cost
 from isostack.errors import BadInput, IsostackError, Refused, as_document
 from isostack.gates import commands as gates
-from isostack.options import HERE, Cwd, Debug, Env, Json, Yes, repeated
+from isostack.options import HERE, Cwd, Debug, Engine, EngineName, Env, Json, Yes, repeated
 from isostack.parameters_cli import parameters_app
 from isostack.playground.account_commands import account_app
 from isostack.playground.commands import play_app
@@ -27,6 +27,9 @@ from isostack.policy.commands import policy_app
 from isostack.stack_tags import tags
 
 if TYPE_CHECKING:
+    from isostack.engine.project import Project
+    from isostack.engine.state import Snapshot
+    from isostack.engine.store import Store
     from isostack.localcloud.server import LocalCloud
 
 app = typer.Typer(
@@ -135,6 +138,7 @@ def outputs(
     show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Print secrets instead of [secret].")] = False,
     as_json: Json = False,
     cwd: Cwd = HERE,
+    engine: Engine = EngineName.EMBEDDED,
     debug: Debug = False,
 ) -> None:
     """Print what an environment exports."""
@@ -144,12 +148,15 @@ def outputs(
 
     project = project_at(cwd)
     store = store_of(project)
-    require_state(project, store, env)
-    snapshot = store.load(project.name, env).snapshot
+    if engine is EngineName.PULUMI:
+        snapshot = _in_the_backend(project, store, env)[1]
+    else:
+        require_state(project, store, env)
+        snapshot = store.load(project.name, env).snapshot
     values: dict[str, Any] = next((dict(r.outputs) for r in snapshot.resources if r.type == STACK_TYPE), {})
     if name is not None and name not in values:
         raise BadInput(f"{env} exports no {name!r}; it exports {', '.join(sorted(values)) or 'nothing'}")
-    lost = what_is_lost(snapshot, env, local_cloud_at(cwd).status().identity)
+    lost = engine is EngineName.EMBEDDED and what_is_lost(snapshot, env, local_cloud_at(cwd).status().identity)
     if lost:
         print(f"warning: {lost}", file=sys.stderr)  # noqa: T201 - a message
     if as_json:
@@ -161,12 +168,25 @@ def outputs(
 
 
 @app.command("export")
-def export_state(env: Env, as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None:
+def export_state(
+    env: Env, as_json: Json = False, cwd: Cwd = HERE, engine: Engine = EngineName.EMBEDDED, debug: Debug = False
+) -> None:
     """Print an environment's state in Pulumi's deployment format, secrets encrypted; `pulumi stack import` takes it."""
     project = project_at(cwd)
     store = store_of(project)
+    if engine is EngineName.PULUMI:
+        print_json(_in_the_backend(project, store, env)[0])
+        return
     require_state(project, store, env)
     print_json(store.export(project.name, env))
+
+
+def _in_the_backend(project: Project, store: Store, env: str) -> tuple[dict[str, Any], Snapshot]:
+    """A state that the Pulumi CLI keeps, as it exports it and as a snapshot."""
+    from isostack.official.run import state_of
+
+    require_stack(project, store, env)
+    return state_of(stack_of(project, store, env, lambda event: None, engine=EngineName.PULUMI))
 
 
 @app.command("import")

@@ -6,15 +6,17 @@ Modules of the engine and of the cloud are imported where they are needed, since
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from isostack.errors import BadInput, Refused
+from isostack.options import EngineName
 
 if TYPE_CHECKING:
-    from isostack.engine.events import Sink
+    from isostack.engine.events import Result, Sink
+    from isostack.engine.operation import Options, Stack
     from isostack.engine.project import Project
-    from isostack.engine.run import Stack
     from isostack.engine.store import Store
     from isostack.gates.admission import Guard
     from isostack.localcloud.server import LocalCloud
@@ -48,20 +50,34 @@ def local_cloud_at(cwd: Path) -> LocalCloud:
     return LocalCloud(_chosen_home() or home_of(project_at(cwd)))
 
 
-def stack_of(project: Project, store: Store, env: str, sink: Sink) -> Stack:
-    """The stack, on the local cloud. Raises BadInput where its configuration does not fit, Refused where it lives elsewhere."""
+def stack_of(project: Project, store: Store, env: str, sink: Sink, engine: EngineName = EngineName.EMBEDDED) -> Stack:
+    """The stack, for this engine. Raises BadInput where its configuration does not fit, Refused where it is out of reach."""
+    from isostack.engine.operation import Stack
     from isostack.engine.project import CLOUD_KEY, load_stack
-    from isostack.engine.run import Stack
     from isostack.localcloud.provider import LocalCloudHost
     from isostack.localcloud.server import LocalCloud
 
     config = load_stack(project, env, store.keyring.open)
-    if config.values.get(CLOUD_KEY) == "aws":
+    if engine is EngineName.EMBEDDED and config.values.get(CLOUD_KEY) == "aws":
         raise Refused(
             f"{env} lives in an account ({CLOUD_KEY} is aws), and the embedded engine reaches the local cloud only; "
-            f"use the Pulumi CLI, or isostack preview --all, which needs no cloud"
+            "add --engine pulumi, or use isostack preview --all, which needs no cloud"
         )
     return Stack(project, env, config, store, LocalCloudHost(LocalCloud(store.home)), sink)
+
+
+def done_by(engine: EngineName, operation: str) -> Callable[[Stack, Options], Result]:
+    """An operation (``up``, ``preview``, ``destroy``, ``refresh``, ``preview_destroy``) as this engine does it."""
+    found: Callable[[Stack, Options], Result]
+    if engine is EngineName.PULUMI:
+        from isostack.official import run as official
+
+        found = getattr(official, operation)
+    else:
+        from isostack.engine import run as embedded
+
+        found = getattr(embedded, operation)
+    return found
 
 
 def guard_before(project: Project, store: Store, env: str, suffix: str) -> Guard | None:

@@ -17,12 +17,24 @@ import typer
 from isostack import composition
 from isostack.console import Line, console, print_json, stdout_kept
 from isostack.errors import EXIT_CODES, BadInput, IsostackError, Refused, as_document
-from isostack.options import HERE, Cwd, Debug, Env, Json, PolicyConfigs, PolicyPacks, Yes, repeated
+from isostack.options import (
+    HERE,
+    Cwd,
+    Debug,
+    Engine,
+    EngineName,
+    Env,
+    Json,
+    PolicyConfigs,
+    PolicyPacks,
+    Yes,
+    repeated,
+)
 
 if TYPE_CHECKING:
     from isostack.cost.budget import Spending
     from isostack.engine.events import Event, Result
-    from isostack.engine.run import Intent, Options, Stack
+    from isostack.engine.operation import Intent, Operation, Options, Stack
     from isostack.gates.admission import Guard
     from isostack.widening import Noted
 
@@ -56,20 +68,21 @@ def up(
     ] = None,
     policy_pack: PolicyPacks = None,
     policy_pack_config: PolicyConfigs = None,
+    engine: Engine = EngineName.EMBEDDED,
     debug: Debug = False,
 ) -> None:
     """Bring an environment to what the program says."""
-    from isostack.engine import run
+    from isostack.engine.operation import Options
 
-    options = run.Options(tuple(target or ()), parallel, skip_preview, refresh_first)
+    options = Options(tuple(target or ()), parallel, skip_preview, refresh_first)
     if plan is not None:
         from isostack.preview.plans import plan_gate
 
         gate = plan_gate(plan, env, policy_pack or (), policy_pack_config or ())
-        options = run.Options(tuple(target or ()), parallel, False, refresh_first, [gate])
-    _operate("Updating", run.up, env, cwd, options, as_json, (policy_pack or [], policy_pack_config or []))
+        options = Options(tuple(target or ()), parallel, False, refresh_first, [gate])
+    _operate("Updating", "up", env, cwd, options, as_json, engine, (policy_pack or [], policy_pack_config or []))
     if not as_json:
-        where = repeated(cwd)
+        where = repeated(cwd, engine)
         advice = (
             f"next: isostack outputs {env}{where} · change something, then isostack preview {env}{where} · "
             f"isostack destroy {env}{where}"
@@ -104,23 +117,24 @@ def preview(
     refresh_first: Annotated[bool, typer.Option("--refresh", help="Look first at what the cloud has.")] = False,
     policy_pack: PolicyPacks = None,
     policy_pack_config: PolicyConfigs = None,
+    engine: Engine = EngineName.EMBEDDED,
     debug: Debug = False,
 ) -> None:
     """Show what `up` would change: in one environment, or, without any cloud, in all of them."""
     if everything or form is not None or base is not None or with_parity or artefact or output is not None:
-        if target or refresh_first:
-            raise BadInput("--target and --refresh go with one environment and its cloud, not with --all and its forms")
+        if target or refresh_first or engine is not EngineName.EMBEDDED:
+            raise BadInput("--target, --refresh and --engine go with one environment and its cloud, not with --all and its forms")
         _preview_recorded(
             env, everything, form or ("json" if as_json else "text"), base, with_parity, artefact, output, save, cwd
         )
         return
     if env is None:
         raise BadInput("name an environment, or look at all of them with --all")
-    from isostack.engine import run
+    from isostack.engine.operation import Options
 
     seen: list[Intent] = []
-    options = run.Options(tuple(target or ()), parallel, refresh=refresh_first, gates=[seen.append] if save else ())
-    _operate("Previewing", run.preview, env, cwd, options, as_json, (policy_pack or [], policy_pack_config or []))
+    options = Options(tuple(target or ()), parallel, refresh=refresh_first, gates=[seen.append] if save else ())
+    _operate("Previewing", "preview", env, cwd, options, as_json, engine, (policy_pack or [], policy_pack_config or []))
     if save:
         _save(save, seen[0], policy_pack or [], policy_pack_config or [])
 
@@ -133,7 +147,8 @@ def _save(file: Path, intent: Intent, packs: list[Path], configurations: list[Pa
     project = intent.stack.project
     plan = plan_of(intent, packs, configurations)
     save(file, project, revision_of(project), {intent.stack.name: plan})
-    print(f"{file}: {plan['digest']}; isostack up {intent.stack.name} --plan {file} does this", file=sys.stderr)  # noqa: T201 - a message
+    by = "" if intent.engine == "embedded" else f" --engine {intent.engine}"
+    print(f"{file}: {plan['digest']}; isostack up {intent.stack.name} --plan {file}{by} does this", file=sys.stderr)  # noqa: T201 - a message
 
 
 def _preview_recorded(env: str | None, everything: bool, form: str, *rest: Any) -> None:
@@ -158,16 +173,17 @@ def destroy(
     cwd: Cwd = HERE,
     target: Target = None,
     parallel: Parallel = 16,
+    engine: Engine = EngineName.EMBEDDED,
     debug: Debug = False,
 ) -> None:
     """Delete everything in an environment."""
-    from isostack.engine import run
+    from isostack.engine.operation import Options
 
     if not yes and _guard(env, cwd) is None:
         if as_json or not sys.stdin.isatty():
             raise BadInput(f"destroy {env}: there is nobody to ask; add --yes to delete everything in it")
         typer.confirm(f"Delete {'the targets' if target else 'everything'} in {env}?", abort=True)
-    _operate("Destroying", run.destroy, env, cwd, run.Options(tuple(target or ()), parallel), as_json, confirm=confirm)
+    _operate("Destroying", "destroy", env, cwd, Options(tuple(target or ()), parallel), as_json, engine, confirm=confirm)
 
 
 def refresh(
@@ -176,21 +192,23 @@ def refresh(
     cwd: Cwd = HERE,
     target: Target = None,
     parallel: Parallel = 16,
+    engine: Engine = EngineName.EMBEDDED,
     debug: Debug = False,
 ) -> None:
     """Bring the state in line with what the cloud has."""
-    from isostack.engine import run
+    from isostack.engine.operation import Options
 
-    _operate("Refreshing", run.refresh, env, cwd, run.Options(tuple(target or ()), parallel), as_json)
+    _operate("Refreshing", "refresh", env, cwd, Options(tuple(target or ()), parallel), as_json, engine)
 
 
 def _operate(
     verb: str,
-    operation: Callable[[Stack, Options], Result],
+    operation: Operation,
     env: str,
     cwd: Path,
     options: Options,
     as_json: bool,
+    engine: EngineName,
     packs: Packs = None,
     confirm: str | None = None,
 ) -> None:
@@ -199,14 +217,14 @@ def _operate(
     from isostack.widening import lines
 
     if as_json:
-        _operate_for_machines(operation, env, cwd, options, packs, confirm)
+        _operate_for_machines(operation, env, cwd, options, engine, packs, confirm)
         return
-    display = Display(console(), planning=operation.__name__ == "preview")
-    stack = _stack(env, cwd, display, has_state=operation.__name__ in ("destroy", "refresh"))
-    gated, noted, _ = _gated(stack, operation.__name__, options, cwd, packs, confirm)
+    display = Display(console(), planning=operation == "preview")
+    stack = _stack(env, cwd, display, operation, engine)
+    gated, noted, _ = _gated(stack, operation, options, cwd, engine, packs, confirm)
     try:
         with display.running(f"{verb} {env} ({stack.project.name})"):
-            result = operation(stack, gated)
+            result = composition.done_by(engine, operation)(stack, gated)
     except Refused as refusal:
         if refusal.result:
             display.conclude(refusal.result)
@@ -219,32 +237,48 @@ def _operate(
 
 
 def _gated(
-    stack: Stack, operation: str, options: Options, cwd: Path, packs: Packs, confirm: str | None
+    stack: Stack,
+    operation: Operation,
+    options: Options,
+    cwd: Path,
+    engine: EngineName,
+    packs: Packs,
+    confirm: str | None,
 ) -> tuple[Options, Noted, Spending | None]:
     """The options with the policies and gates that stand before this run. Raises Refused where the caller does not get past."""
     from dataclasses import replace
 
-    from isostack.policy.attach import attach
+    from isostack.engine.project import CLOUD_KEY
+    from isostack.policy.attach import attach, chosen
     from isostack.widening import Noted
 
     noted, gates, exactly = Noted(), list(options.gates), operation == "up" and bool(options.gates)
     guard = None
     if operation != "preview":
-        guard = composition.guard_before(stack.project, stack.store, stack.name, repeated(cwd))
+        guard = composition.guard_before(stack.project, stack.store, stack.name, repeated(cwd, engine))
     if operation in ("up", "preview") and (guard or not options.skip_preview):
         gates.append(noted)
     if guard is not None:
+        if stack.config.values.get(CLOUD_KEY) == "aws":
+            why = "it lives in an account, and isostack cannot ask yet who somebody is there"
+            way = "it is brought up by the pipeline, behind its reviewers (docs/ci.md)"
+            raise Refused(f"{operation} {stack.name}: nothing was changed: {why}; {way}")
         if sys.stdin.isatty() and confirm is None:
             guard.ask_name = lambda: str(typer.prompt(f"Everything in {stack.name} is about to be deleted. Type its name"))
         guard.planned = bool(options.gates)
+        guard.engine = engine.value
         session = guard.admit(operation, confirm)
         gates.append(guard.gate)
         exactly = exactly or not guard.exempt(session)
-    analyzer = None if packs is None else attach(stack.project, stack.config, *packs)
     spending = _spending(stack) if operation in ("up", "preview") else None
     if spending is not None:
         gates.append(spending)
-    return replace(options, gates=gates, analyzer=analyzer, exactly=exactly), noted, spending
+    options = replace(options, gates=gates, exactly=exactly)
+    if packs is not None and engine is EngineName.PULUMI:
+        options = replace(options, packs=chosen(stack.project, stack.config, *packs))
+    elif packs is not None:
+        options = replace(options, analyzer=attach(stack.project, stack.config, *packs))
+    return options, noted, spending
 
 
 def _spending(stack: Stack) -> Spending | None:
@@ -265,24 +299,24 @@ def _guard(env: str, cwd: Path) -> Guard | None:
 
 
 def _operate_for_machines(
-    operation: Callable[[Stack, Options], Result], env: str, cwd: Path, options: Options, packs: Packs, confirm: str | None
+    operation: Operation, env: str, cwd: Path, options: Options, engine: EngineName, packs: Packs, confirm: str | None
 ) -> None:
     """Print one document, the same keys for every ending."""
     from isostack.engine.events import Result, Tally
 
     noted = spending = None
-    name: Any = operation.__name__
     started = time.perf_counter()
     try:
         with stdout_kept():
-            stack = _stack(env, cwd, lambda event: None, has_state=name in ("destroy", "refresh"))
-            gated, noted, spending = _gated(stack, name, options, cwd, packs, confirm)
-            result = operation(stack, gated)
+            stack = _stack(env, cwd, lambda event: None, operation, engine)
+            gated, noted, spending = _gated(stack, operation, options, cwd, engine, packs, confirm)
+            result = composition.done_by(engine, operation)(stack, gated)
         document, code = _document(result), EXIT_CODES[result.result]
     except IsostackError as error:
         seconds = round(time.perf_counter() - started, 3)
         found = error.result if isinstance(error, Refused) else None
-        document, code = _document(found or Result(env, name, "failed", Tally(), seconds)), error.exit_code
+        document = _document(found or Result(env, operation, "failed", Tally(), seconds, engine=engine.value))
+        code = error.exit_code
         document |= as_document(error, code)
     document["widening"] = [one.as_dict() for one in noted.found] if noted else []
     document["cost"] = spending.as_dict() if spending else None
@@ -297,8 +331,10 @@ def _document(result: Result) -> dict[str, Any]:
     return {"stack": result.stack, "engine": result.engine, "operation": result.operation, **document(result)}
 
 
-def _stack(env: str, cwd: Path, sink: Callable[[Event], None], *, has_state: bool) -> Stack:
+def _stack(env: str, cwd: Path, sink: Callable[[Event], None], operation: Operation, engine: EngineName) -> Stack:
     project = composition.project_at(cwd)
     store = composition.store_of(project)
+    # The CLI's states are in its backend, which only the CLI can ask.
+    has_state = operation in ("destroy", "refresh") and engine is EngineName.EMBEDDED
     (composition.require_state if has_state else composition.require_stack)(project, store, env)
-    return composition.stack_of(project, store, env, sink)
+    return composition.stack_of(project, store, env, sink, engine)

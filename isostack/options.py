@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,18 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Cwd = Annotated[Path, typer.Option("--cwd", metavar="DIR", help="The Pulumi project to work on.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+class EngineName(StrEnum):
+    """Who runs a program."""
+
+    EMBEDDED = "embedded"
+    PULUMI = "pulumi"
+
+
+Engine = Annotated[
+    EngineName, typer.Option("--engine", help="Who runs the program: the embedded engine, or the Pulumi CLI on the path.")
+]
 PolicyPacks = Annotated[
     list[Path] | None,
     typer.Option("--policy-pack", metavar="DIR", help="This pack too, beside the project's own; may be repeated."),
@@ -25,6 +38,8 @@ HERE = Path()
 """The default of ``--cwd``."""
 
 
-def repeated(cwd: Path) -> str:
-    """The option ``--cwd`` as a command that is named to the person has to repeat it; empty where it was not given."""
-    return "" if cwd == HERE else f" --cwd {cwd}"
+def repeated(cwd: Path, engine: EngineName = EngineName.EMBEDDED) -> str:
+    """The options ``--cwd`` and ``--engine`` as a command that is named to the person has to repeat them; empty where neither
+    was given."""
+    by = "" if engine is EngineName.EMBEDDED else f" --engine {engine.value}"
+    return by if cwd == HERE else f"{by} --cwd {cwd}"

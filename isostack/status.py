@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from isostack.console import aligned
 from isostack.engine.lock import holder
 from isostack.engine.project import pinned_version
 from isostack.errors import IsostackError
+from isostack.official import last_run
 
 if TYPE_CHECKING:
     from isostack.engine.project import Project
     from isostack.engine.state import Snapshot
     from isostack.engine.store import Store
 
-COLUMNS = ("environment", "pinned", "deployed", "resources", "last change", "lock")
+COLUMNS = ("environment", "engine", "pinned", "deployed", "resources", "last change", "lock")
 
 
 def overview(project: Project, store: Store, names: list[str], identity: str) -> list[dict[str, Any]]:
-    """One row per environment: name, resources, parameter versions, last change, lock, and what is wrong.
+    """One row per environment: name, who ran it last, resources, parameter versions, last change, lock, and what is wrong.
 
     ``identity`` is the local cloud's, empty where it does not run.
     """
@@ -38,7 +39,7 @@ def what_is_lost(snapshot: Snapshot, stack: str, identity: str) -> str | None:
 
 
 def _row(project: Project, store: Store, name: str, has_state: bool, identity: str) -> dict[str, Any]:
-    row: dict[str, Any] = {"environment": name, "pinned": None, "deployed": None, "resources": 0}
+    row: dict[str, Any] = {"environment": name, "engine": None, "pinned": None, "deployed": None, "resources": 0}
     row |= {"last_change": None, "operation": None, "result": None, "lock": None, "problem": None}
     try:
         row["pinned"] = pinned_version(project, name)
@@ -50,9 +51,20 @@ def _row(project: Project, store: Store, name: str, has_state: bool, identity: s
             row |= {"last_change": facts.changed or None, "operation": facts.operation, "result": facts.result}
             row["deployed"] = facts.parameter_version or None
             row["problem"] = what_is_lost(snapshot, name, identity)
+            row["engine"] = "embedded"
+        by_the_cli = last_run.of(store.folder(project.name, name))
+        if by_the_cli and by_the_cli["changed"] >= (row["last_change"] or ""):
+            row |= _by_the_cli(by_the_cli)
     except IsostackError as error:
         row["problem"] = str(error)
     return row
+
+
+def _by_the_cli(note: Mapping[str, Any]) -> dict[str, Any]:
+    """What the Pulumi CLI left, as far as this state folder knows: state and lock are its backend's."""
+    row = {key: note[key] for key in ("operation", "result", "resources")}
+    others = {"last_change": note["changed"], "deployed": note["parameter_version"] or None, "lock": None, "problem": None}
+    return {"engine": "pulumi", **row, **others}
 
 
 def lines(rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -67,6 +79,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     change = f"{row['operation']} {row['result']}, {row['last_change']}" if row["last_change"] else "-"
     return (
         row["environment"],
+        row["engine"] or "-",
         row["pinned"] or "-",
         row["deployed"] or "-",
         str(row["resources"]),

@@ -74,8 +74,11 @@ class Found:
 class Provider(Protocol):
     """A configured provider of one package (``aws``, ``random``). Its methods may be called from several threads at once."""
 
-    def check(self, type_: str, urn: str, old_inputs: PropertyMap | None, inputs: PropertyMap) -> Checked:
-        """Fill in defaults; an automatic name is taken from ``old_inputs`` where it came from there."""
+    def check(self, type_: str, urn: str, old_inputs: PropertyMap | None, inputs: PropertyMap, seed: bytes = b"") -> Checked:
+        """Fill in defaults; an automatic name is taken from ``old_inputs`` where it came from there.
+
+        A new one ends at random, but in the same digits each time with the same ``seed``: Pulumi's plans are held to names.
+        """
 
     def diff(self, type_: str, old_inputs: PropertyMap, old_outputs: PropertyMap, inputs: PropertyMap) -> Diff:
         """Compare checked inputs with those of the last operation."""

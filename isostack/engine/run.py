@@ -5,87 +5,30 @@ Owns their order: lock, load, settle what an earlier run left open, preview, run
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
 
 from isostack.engine import deletion, reconcile
 from isostack.engine import urn as urns
 from isostack.engine.deployment import STACK_TYPE, Deployment, Interrupted
-from isostack.engine.events import Diagnostic, Event, Op, Phase, Result, Sink, StepDone, StepStarted, Tally, Violation
+from isostack.engine.events import Diagnostic, Op, Phase, Result, Tally
 from isostack.engine.foreseen import Foreseen
 from isostack.engine.journal import Journal
 from isostack.engine.lock import StackLock
-from isostack.engine.project import PINNED_KEY, Project, StackConfig
-from isostack.engine.provider import ProviderHost
+from isostack.engine.operation import INTERRUPTED, Gate, Intent, Options, Run, Stack
+from isostack.engine.project import PINNED_KEY
 from isostack.engine.state import Snapshot
-from isostack.engine.store import Store
 from isostack.engine.values import PropertyMap, Secret
 from isostack.errors import IsostackError, OperationFailed, Refused
 
-if TYPE_CHECKING:
-    from isostack.engine.analyzer import Analyzer
-
-Operation = Literal["up", "preview", "destroy", "refresh"]
-PARALLEL = 16
 MANY = 700  # resources, up to which a run stays under 300 MB without collecting garbage
-INTERRUPTED = "interrupted: what was under way has ended and is in the state; run again to go on"
+USUAL = Options()
 
 
-@dataclass(frozen=True)
-class Stack:
-    """A stack and all that its operations need. ``tags`` are kept in its state."""
-
-    project: Project
-    name: str
-    config: StackConfig
-    store: Store
-    host: ProviderHost
-    sink: Sink
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Intent:
-    """What an operation is about to do: the state before and after it, and its steps in order.
-
-    Values are the program's own: some are secret, and at a preview some are unknown.
-    """
-
-    stack: Stack
-    operation: Operation
-    before: Snapshot
-    after: Snapshot
-    steps: tuple[StepStarted, ...]
-
-
-Gate = Callable[[Intent], None]
-"""Looks at what is about to be done, before anything is changed; raises Refused where it must not be."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How an operation goes: ``targets`` are URNs (with wildcards), ``parallel`` the steps under way at once.
-
-    ``gates`` are asked once the whole intent is known, in this order, and after the policies of ``analyzer``; with either,
-    ``skip_preview`` has no effect. With ``exactly`` an up does what gates have looked at, and no step that is another one.
-    """
-
-    targets: Sequence[str] = ()
-    parallel: int = PARALLEL
-    skip_preview: bool = False
-    refresh: bool = False
-    gates: Sequence[Gate] = ()
-    analyzer: Analyzer | None = None
-    exactly: bool = False
-
-
-def preview(stack: Stack, options: Options = Options()) -> Result:
+def preview(stack: Stack, options: Options = USUAL) -> Result:
     """What ``up`` would do. Takes no lock and changes nothing."""
     run = _Run(stack, "preview", options)
     with _without_garbage_collection():
@@ -98,7 +41,7 @@ def preview(stack: Stack, options: Options = Options()) -> Result:
         return run.result(deployment)
 
 
-def up(stack: Stack, options: Options = Options()) -> Result:
+def up(stack: Stack, options: Options = USUAL) -> Result:
     """Bring the stack to what the program says. First goes through it without acting (unless ``skip_preview``), so that
     what cannot be done is refused before anything is changed."""
     run = _Run(stack, "up", options)
@@ -126,7 +69,7 @@ def up(stack: Stack, options: Options = Options()) -> Result:
         return run.result(deployment)
 
 
-def destroy(stack: Stack, options: Options = Options()) -> Result:
+def destroy(stack: Stack, options: Options = USUAL) -> Result:
     """Delete everything in the stack, or its targets. The program is not run."""
     run = _Run(stack, "destroy", options)
     with _without_garbage_collection(), run.locked() as (snapshot, journal):
@@ -145,7 +88,7 @@ def destroy(stack: Stack, options: Options = Options()) -> Result:
         return run.result(deployment)
 
 
-def preview_destroy(stack: Stack, options: Options = Options()) -> Result:
+def preview_destroy(stack: Stack, options: Options = USUAL) -> Result:
     """What ``destroy`` would do. Takes no lock and changes nothing."""
     run = _Run(stack, "destroy", options)
     with _without_garbage_collection():
@@ -157,7 +100,7 @@ def preview_destroy(stack: Stack, options: Options = Options()) -> Result:
         return run.result(planned)
 
 
-def refresh(stack: Stack, options: Options = Options()) -> Result:
+def refresh(stack: Stack, options: Options = USUAL) -> Result:
     """Bring the state in line with what the cloud has."""
     run = _Run(stack, "refresh", options)
     with _without_garbage_collection(), run.locked() as (snapshot, journal):
@@ -172,51 +115,16 @@ def refresh(stack: Stack, options: Options = Options()) -> Result:
 
 
 @dataclass
-class _Run:
-    stack: Stack
-    operation: Operation
-    options: Options
-    quiet: bool = False
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-    started: float = field(default_factory=time.perf_counter)
-    held: list[Event] = field(default_factory=list)
-    steps: list[StepStarted] = field(default_factory=list)
-    violations: dict[Violation, None] = field(default_factory=dict)
+class _Run(Run):
     foreseen: Foreseen | None = None
-
-    @property
-    def errors(self) -> list[Diagnostic]:
-        return [d for d in self.diagnostics if d.severity == "error"]
-
-    def sink(self, event: Event) -> None:
-        """Pass an event on, and keep what ``--json`` and the exit code need."""
-        if isinstance(event, Diagnostic):
-            self.diagnostics.append(event)
-        elif isinstance(event, StepStarted):
-            self.steps.append(event)
-        elif isinstance(event, Violation):
-            self.violations[event] = None
-        elif isinstance(event, StepDone) and event.status == "failed":
-            self.diagnostics.append(Diagnostic("error", event.message, event.urn))
-        elif isinstance(event, StepDone) and event.status == "skipped":
-            self.diagnostics.append(Diagnostic("warning", f"skipped: {event.message}", event.urn))
-        if self.quiet:
-            self.held.append(event)
-        else:
-            self.stack.sink(event)
 
     def ask_gates(self, before: Snapshot, deployment: Deployment) -> None:
         """Let policies and each gate look at what a run without a journal has found that it would do."""
-        try:
-            self.analyze_stack(deployment)
-            if self.mandatory:
-                raise Refused(f"{self.stack.name}: {self.mandatory}; nothing was changed")
-            intent = Intent(self.stack, self.operation, before.copy(), deployment.snapshot, tuple(self.steps))
-            for gate in self.options.gates:
-                gate(intent)
-        except Refused as refusal:
-            refusal.result = dataclasses.replace(self.result(deployment, changed=self.operation == "preview"), result="refused")
-            raise
+        self.analyze_stack(deployment)
+        self.pass_gates(
+            lambda: Intent(self.stack, self.operation, before.copy(), deployment.snapshot, tuple(self.steps)),
+            lambda: self.result(deployment, changed=self.operation == "preview"),
+        )
 
     def analyze_stack(self, deployment: Deployment) -> None:
         """Let stack policies look at what a run without errors has come to."""
@@ -226,19 +134,6 @@ class _Run:
             self.sink(violation)
         if self.mandatory and not deployment.preview:
             self.sink(Diagnostic("error", self.mandatory))
-
-    @property
-    def mandatory(self) -> str:
-        """How many mandatory policies are violated, and which; or empty."""
-        found = [violation for violation in self.violations if violation.level == "mandatory"]
-        names = ", ".join(dict.fromkeys(violation.policy for violation in found))
-        return f"{len(found)} {'violations' if len(found) > 1 else 'violation'} of mandatory policies ({names})" if found else ""
-
-    def tell_held_back(self) -> None:
-        """Show what a quiet run found wrong."""
-        for event in self.held:
-            if isinstance(event, Diagnostic) or (isinstance(event, StepDone) and event.status != "done"):
-                self.stack.sink(event)
 
     @contextmanager
     def locked(self) -> Iterator[tuple[Snapshot, Journal]]:
@@ -363,16 +258,8 @@ class _Run:
         for resource in deployment.snapshot.resources:
             if resource.type == STACK_TYPE:
                 outputs = resource.outputs
-        return Result(
-            stack=self.stack.name,
-            operation=self.operation,
-            result="succeeded" if not self.errors else "refused" if self.mandatory and not deployment.preview else "failed",
-            changes=deployment.tally if changed else Tally(),
-            duration_seconds=round(time.perf_counter() - self.started, 3),
-            outputs=outputs,
-            diagnostics=tuple(self.diagnostics),
-            policy=tuple(self.violations),
-        )
+        changes = deployment.tally if changed else Tally()
+        return self.concluded(outputs, changes, refused=bool(self.mandatory) and not deployment.preview)
 
     def _start_cloud(self) -> None:
         """Start the local cloud while the program is being imported; what goes wrong shows where it is needed."""

@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 
@@ -84,10 +84,14 @@ class SealedSecret(Secret):
 
 
 class Codec:
-    """Resources to and from JSON with one stack's secrets. Its methods may be called from several threads."""
+    """Resources to and from JSON with one stack's secrets. Its methods may be called from several threads.
 
-    def __init__(self, secrets: Secrets) -> None:
+    Those that have a field of ``refused`` are not read.
+    """
+
+    def __init__(self, secrets: Secrets, refused: Sequence[str] = _REFUSED) -> None:
         self.secrets = secrets
+        self._refused = refused
         self._encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=self._special)
 
     def encode(self, resource: ResourceState) -> str:
@@ -110,7 +114,7 @@ class Codec:
                 raise BadInput(f"{origin}: field {name} of resource {fields.get('urn')} is malformed")
             else:
                 known[ours] = value
-        refused = [name for name in _REFUSED if others.get(name)]
+        refused = [name for name in self._refused if others.get(name)]
         if refused:
             raise BadInput(
                 f"{origin}: resource {fields.get('urn')} uses {', '.join(refused)}, which the embedded engine does not"

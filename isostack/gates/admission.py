@@ -70,6 +70,8 @@ class Guard:
     """Has somebody type the environment's name; None where there is nobody to ask."""
     planned: bool = False
     """Whether a saved plan is held against what would be done."""
+    engine: str = "embedded"
+    """Who runs it, as the record says."""
     session: Session | None = None
     approvals: list[Approval] = field(default_factory=list)
 
@@ -106,7 +108,7 @@ class Guard:
             raise Refused(_refusal(operation, self.stack, unmet))
         self.session = session
         if operation in ("refresh", "import"):
-            note_run(Record(self.home), self.project, self.stack, operation, state, session, used)
+            note_run(Record(self.home), self.project, self.stack, operation, state, session, used, self.engine)
         return session
 
     def gate(self, intent: Intent) -> None:
@@ -124,7 +126,7 @@ class Guard:
                 stale = " (what was approved is another change)" if approvals else ""
                 raise Refused(_refusal(intent.operation, self.stack, [self._second_person(f"{reason}{stale}", option)]))
         if any(not step.component for step in intent.steps if step.op not in ("same", "read", "refresh")):
-            note_run(record, self.project, self.stack, intent.operation, this, session, used)
+            note_run(record, self.project, self.stack, intent.operation, this, session, used, intent.engine)
         self.approvals = used
 
     def approver(self) -> Session:

@@ -68,11 +68,18 @@ def digest_of_state(text: str) -> str:
 
 
 def note_run(
-    record: Record, project: str, stack: str, operation: str, digest: str, by: Session, approvals: Sequence[Approval]
+    record: Record,
+    project: str,
+    stack: str,
+    operation: str,
+    digest: str,
+    by: Session,
+    approvals: Sequence[Approval],
+    engine: str = "embedded",
 ) -> None:
-    """Record a run of a restricted environment and the approvals that it uses up."""
+    """Record a run of a restricted environment, the engine that does it, and the approvals that it uses up."""
     facts = _facts(project, stack, operation, digest, by)
-    record.append(USE, {**facts, "ticket": by.ticket, "approvals": [approval.number for approval in approvals]})
+    record.append(USE, {**facts, "engine": engine, "ticket": by.ticket, "approvals": [approval.number for approval in approvals]})
 
 
 def _facts(project: str, stack: str, operation: str, digest: str, by: Session) -> dict[str, str]:

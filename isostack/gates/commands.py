@@ -17,7 +17,7 @@ import typer
 from isostack import composition
 from isostack.console import console, print_json, print_lines, stdout_kept
 from isostack.errors import BadInput, OperationFailed, Refused
-from isostack.options import HERE, Cwd, Debug, Env, Json, Yes, repeated
+from isostack.options import HERE, Cwd, Debug, Engine, EngineName, Env, Json, Yes, repeated
 
 if TYPE_CHECKING:
     from isostack.display import Display
@@ -110,6 +110,7 @@ def approve(
     yes: Yes = False,
     as_json: Json = False,
     cwd: Cwd = HERE,
+    engine: Engine = EngineName.EMBEDDED,
     debug: Debug = False,
 ) -> None:
     """Approve, as somebody else, exactly what a run of a restricted environment would do now, once."""
@@ -133,7 +134,7 @@ def approve(
         operation, digest = "import", approvals.digest_of_state(_read(state))
     else:
         operation = "destroy" if destroying else "up"
-        digest = intents.digest(place.foreseen(env, operation, tuple(target or ()), as_json))
+        digest = intents.digest(place.foreseen(env, operation, tuple(target or ()), as_json, engine))
     if not yes:
         typer.confirm(f"Approve this {operation} of {env} as {by.person}?", abort=True)
     approval = approvals.approve(Record(place.store.home), place.project.name, env, operation, digest, by, lifetime)
@@ -219,16 +220,16 @@ class _Place:
             raise BadInput(f"{self.project.name} names no roles for {env}: anybody may run it")
         return gates
 
-    def foreseen(self, env: str, operation: str, targets: tuple[str, ...], quiet: bool) -> Intent:
+    def foreseen(self, env: str, operation: str, targets: tuple[str, ...], quiet: bool, engine: EngineName) -> Intent:
         """What a run would do now, shown unless ``quiet``. Raises OperationFailed where it would fail."""
         from isostack import widening
-        from isostack.engine import run
+        from isostack.engine.operation import Options
 
         seen: list[Intent] = []
-        options = run.Options(targets, gates=(seen.append,))
-        look = run.preview if operation == "up" else run.preview_destroy
+        options = Options(targets, gates=(seen.append,))
+        look = composition.done_by(engine, "preview" if operation == "up" else "preview_destroy")
         display = None if quiet else _display()
-        stack = composition.stack_of(self.project, self.store, env, display or (lambda event: None))
+        stack = composition.stack_of(self.project, self.store, env, display or (lambda event: None), engine)
         with display.running(f"Looking at {operation} of {env}") if display else stdout_kept():
             result = look(stack, options)
         if display:

@@ -123,8 +123,8 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
     # -- deciding -----------------------------------------------------------------------------------------------------
 
     def Check(self, request: Any, context: grpc.ServicerContext) -> Any:
-        news = from_struct(request.news)
-        checked = self._provider(context).check(request.type, request.urn, _values(request.olds) or None, plain(news))
+        olds, news = _values(request.olds) or None, from_struct(request.news)
+        checked = self._provider(context).check(request.type, request.urn, olds, plain(news), request.randomSeed)
         failures = [provider_pb2.CheckFailure(property=f.property, reason=f.reason) for f in checked.failures]
         inputs = plan.remarked_with_derived(checked.inputs, news)
         return provider_pb2.CheckResponse(inputs=to_struct(inputs), failures=failures)

@@ -6,6 +6,7 @@ the engine's. What one type needs is in its row (:mod:`isostack.localcloud.resou
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import secrets
@@ -172,7 +173,7 @@ class LocalCloudProvider:
 
     # -- deciding ---------------------------------------------------------------------------------------------------
 
-    def check(self, type_: str, urn: str, old_inputs: PropertyMap | None, inputs: PropertyMap) -> Checked:
+    def check(self, type_: str, urn: str, old_inputs: PropertyMap | None, inputs: PropertyMap, seed: bytes = b"") -> Checked:
         row = _row(type_)
         checked = {key: value for key, value in inputs.items() if value is not None and key != "tagsAll"}
         failures = [CheckFailure(name, f"missing required property {name!r}") for name in row.required if name not in checked]
@@ -190,7 +191,7 @@ class LocalCloudProvider:
                 checked[key] = default
                 filled.append(key)
         if row.name:
-            filled += _name_automatically(row, urn, old_inputs, checked)
+            filled += _name_automatically(row, urn, old_inputs, checked, seed)
         if row.complete and not failures:
             try:
                 checked = row.complete(checked)
@@ -398,7 +399,9 @@ def _keeps_given_name(row: ResourceType, inputs: PropertyMap, changed: set[str])
     return name in inputs and not automatic and not changed & {name, "region"}
 
 
-def _name_automatically(row: ResourceType, urn: str, old_inputs: PropertyMap | None, checked: PropertyMap) -> list[str]:
+def _name_automatically(
+    row: ResourceType, urn: str, old_inputs: PropertyMap | None, checked: PropertyMap, seed: bytes
+) -> list[str]:
     """Fill the name in place and say which property was filled; the old automatic name is kept."""
     name = row.name
     assert name is not None  # noqa: S101 - the caller has asked
@@ -414,7 +417,8 @@ def _name_automatically(row: ResourceType, urn: str, old_inputs: PropertyMap | N
     suffix = name.suffix(checked) if name.suffix else ""
     logical = urn.rpartition("::")[2]
     stem = prefixes[0] if prefixes else f"{name.prefix}{logical}" if name.exact else f"{name.prefix}{logical}-"
-    digits = secrets.token_hex(13) if prefixes else "" if name.exact else secrets.token_hex(4)[:7]
+    random = hashlib.sha256(seed).hexdigest() if seed else secrets.token_hex(13)
+    digits = random[:26] if prefixes else "" if name.exact else random[:7]
     stem = stem[: name.max_length - len(digits) - len(suffix)]
     automatic = f"{stem}{digits}{suffix}"
     checked[name.property] = automatic.lower() if name.lower else automatic

@@ -33,7 +33,15 @@ def pack_file(folder: Path) -> Path | None:
 
 
 def attach(project: Project, config: StackConfig, folders: Sequence[Path] = (), files: Sequence[Path] = ()) -> Policies | None:
-    """The project's own pack and those in ``folders``, configured by ``files``; None where there is none.
+    """The packs that :func:`chosen` says, loaded; None where there is none."""
+    packs = chosen(project, config, folders, files)
+    return _attached(project, config, packs) if packs else None
+
+
+def chosen(
+    project: Project, config: StackConfig, folders: Sequence[Path] = (), files: Sequence[Path] = ()
+) -> list[tuple[Path, Path | None]]:
+    """The folders of the project's own pack and of those in ``folders``, each with its configuration out of ``files``.
 
     There is a file for each folder, in their order, or, without a folder, one for the project's own pack.
     Raises Refused where staging or production would be changed without any, and BadInput for what cannot be read.
@@ -56,22 +64,22 @@ def attach(project: Project, config: StackConfig, folders: Sequence[Path] = (), 
                 f"{config.stack}: there is no policy pack to judge {environment} with; put the project's own back in "
                 f"{shown(project.root / OWN)}, or name one with --policy-pack"
             )
-        return None
-    return _attached(project, config, [*([own] if own else []), *asked], files)
+        return []
+    every = [*([own] if own else []), *asked]
+    # Files go with the last folders: those that were asked for, or the project's own where there are no others.
+    given = dict(zip(reversed(every), reversed(files), strict=False))
+    return [(folder, given.get(folder)) for folder in every]
 
 
-def _attached(project: Project, config: StackConfig, folders: Sequence[Path], files: Sequence[Path]) -> Policies:
+def _attached(project: Project, config: StackConfig, chosen: Sequence[tuple[Path, Path | None]]) -> Policies:
     from isostack.policy.analyzer import Attached, Policies
     from isostack.policy.configuration import read_file, reconcile
     from isostack.policy.pack import Surroundings, load
 
     surroundings = Surroundings.of(project.name, config)
-    # Files go with the last folders: those that were asked for, or the project's own where there are no others.
-    given = dict(zip(reversed(folders), reversed(files), strict=False))
     packs = []
-    for folder in folders:
+    for folder, file in chosen:
         pack = load(folder, surroundings)
-        file = given.get(folder)
         said = read_file(file) if file else {}
         packs.append(Attached(pack, reconcile(pack, said, f"--policy-pack-config {shown(file)}" if file else "")))
     return Policies(packs, surroundings)

@@ -20,14 +20,12 @@ from isostack.engine.state import Snapshot
 from isostack.engine.store import Loaded, Store
 from isostack.engine.values import UNKNOWN, PropertyMap, has_unknown
 from isostack.localcloud.client import Cloud
-from isostack.localcloud.provider import DEFAULTS_KEY, LocalCloudProvider, OfflineHost
-from isostack.localcloud.resource_types import resource_type
+from isostack.localcloud.provider import LocalCloudProvider, OfflineHost
 from isostack.localcloud.server import LocalCloud
 
 PLACEHOLDER = re.compile(r"\[secret [0-9a-f]{8}\]")
 _TEXT = re.compile(r"(?i)(.*[a-z])?(id|name|url|endpoint|address|suffix|bucket|result|zone|domain|owner|hex|version)")
 _ARN = re.compile(r"(?i)(.*[a-z])?arns?")
-_RANDOM = re.compile(r"([0-9a-f]{26}|[0-9a-f]{7})(?=$|\.)")
 
 
 # -- secrets and states ------------------------------------------------------------------------------------------------
@@ -116,16 +114,9 @@ class _Provider(LocalCloudProvider):
         self._host = host
         self._checked = threading.local()  # the URN that this thread asks about: checked first, then planned
 
-    def check(self, type_: str, urn: str, old_inputs: PropertyMap | None, inputs: PropertyMap) -> Checked:
+    def check(self, type_: str, urn: str, old_inputs: PropertyMap | None, inputs: PropertyMap, seed: bytes = b"") -> Checked:
         self._checked.urn = urn
-        checked = super().check(type_, urn, old_inputs, inputs)
-        row = resource_type(type_)
-        key = row.name.property if row and row.name and not row.name.exact else ""
-        name = checked.inputs.get(key)
-        if key in checked.inputs.get(DEFAULTS_KEY, ()) and isinstance(name, str) and name != (old_inputs or {}).get(key):
-            digits = hashlib.sha256(urn.encode()).hexdigest()
-            checked.inputs[key] = _RANDOM.sub(lambda match: digits[: len(match[0])], name)
-        return checked
+        return super().check(type_, urn, old_inputs, inputs, seed or urn.encode())
 
     def diff(self, type_: str, old_inputs: PropertyMap, old_outputs: PropertyMap, inputs: PropertyMap) -> Diff:
         """What cannot be told apart is the same: a sealed secret and another text, and two values that are both unknown."""

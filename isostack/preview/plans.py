@@ -96,6 +96,7 @@ def _made_from(intent: Intent, packs: Sequence[Path], configurations: Sequence[P
     own = own_pack(project)
     version = config.values.get(PINNED_KEY)
     return {
+        "engine": intent.engine,
         "parameters": version,
         "parameters_digest": _parameters_digest(project, version),
         "state": _state_digest(intent.before),
@@ -134,6 +135,7 @@ def digest_of_folder(folder: Path) -> str:
 # -- how two plans differ ----------------------------------------------------------------------------------------------
 
 _WORDS = {
+    "engine": "the engine",
     "parameters": "the pinned version of the parameters",
     "parameters_digest": "what the parameters say",
     "state": "the state",
@@ -145,9 +147,9 @@ _WORDS = {
 def _moved(then: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     """What is another one, in lines for people."""
     for key, what in _WORDS.items():
-        was, is_ = then.get("made_from", {}).get(key), now["made_from"][key]
+        was, is_ = then["made_from"].get(key, "embedded" if key == "engine" else None), now["made_from"][key]
         if was != is_:
-            shown = f" was {was} and is {is_}" if key == "parameters" else " has changed"
+            shown = f" was {was} and is {is_}" if key in ("engine", "parameters") else " has changed"
             yield clean(f"{what}{shown}")
     before, after = then["intent"], now["intent"]
     if before == after:

@@ -164,7 +164,7 @@ class FakeProvider:
         self.cloud = cloud
         self.config = config
 
-    def check(self, type_: str, urn: str, old_inputs: PropertyMap | None, inputs: PropertyMap) -> Checked:
+    def check(self, type_: str, urn: str, old_inputs: PropertyMap | None, inputs: PropertyMap, seed: bytes = b"") -> Checked:
         failures = tuple(self.cloud.check(type_, inputs)) if self.cloud.check else ()
         if "name" in inputs:
             return Checked(inputs, failures)

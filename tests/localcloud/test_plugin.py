@@ -43,8 +43,8 @@ class Stub:
         checked = self.calls.CheckConfig(provider_pb2.CheckRequest(news=args))
         return self.calls.Configure(provider_pb2.ConfigureRequest(args=checked.inputs))
 
-    def check(self, inputs: PropertyMap, type_: str = QUEUE) -> Any:
-        return self.calls.Check(provider_pb2.CheckRequest(type=type_, urn=URN, news=to_struct(inputs)))
+    def check(self, inputs: PropertyMap, type_: str = QUEUE, seed: bytes = b"") -> Any:
+        return self.calls.Check(provider_pb2.CheckRequest(type=type_, urn=URN, news=to_struct(inputs), randomSeed=seed))
 
     def create(self, inputs: PropertyMap, *, type_: str = QUEUE, preview: bool = False) -> Any:
         request = provider_pb2.CreateRequest(type=type_, urn=URN, properties=to_struct(inputs), preview=preview)
@@ -74,6 +74,14 @@ def port(local_cloud: LocalCloud) -> Iterator[int]:
 def config(cloud: Cloud) -> PropertyMap:
     """A provider's configuration in an account of its own, as the SDK writes it."""
     return {"assumeRoles": json.dumps([{"roleArn": f"arn:aws:iam::{cloud.account_id}:role/tests"}])}
+
+
+def test_an_automatic_name_ends_as_the_seed_says_because_a_plan_is_held_to_it(port: int, config: PropertyMap) -> None:
+    with connected(port) as cli:
+        cli.configure(config)
+        names = [cli.check({}, seed=seed).inputs["name"] for seed in (b"one", b"one", b"another", b"", b"")]
+    assert names[0] == names[1]
+    assert len(set(names)) == 4
 
 
 def test_a_queue_lives_its_life(port: int, config: PropertyMap, cloud: Cloud) -> None:
