@@ -155,8 +155,6 @@ def import_state(
     debug: Debug = False,
 ) -> None:
     """Replace an environment's state by one from a file."""
-    from isostack.engine.lock import StackLock
-
     project = project_at(cwd)
     store = store_of(project)
     guard = guard_before(project, store, env, repeated(cwd))
@@ -168,7 +166,7 @@ def import_state(
         from isostack.gates.approvals import digest_of_state
 
         guard.admit("import", state=digest_of_state(text))
-    with StackLock(store.folder(project.name, env), f"isostack import {env}"):
+    with store.lock(project.name, env, f"isostack import {env}"):
         count = store.import_(project.name, env, text, str(file))
     if as_json:
         print_json({"stack": env, "result": "succeeded", "resources": count})

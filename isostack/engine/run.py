@@ -20,7 +20,6 @@ from isostack.engine.deployment import STACK_TYPE, Deployment, Interrupted
 from isostack.engine.events import Diagnostic, Event, Op, Phase, Result, Sink, StepDone, StepStarted, Tally, Violation
 from isostack.engine.foreseen import Foreseen
 from isostack.engine.journal import Journal
-from isostack.engine.lock import StackLock
 from isostack.engine.project import PINNED_KEY, Project, StackConfig
 from isostack.engine.provider import ProviderHost
 from isostack.engine.state import Snapshot
@@ -244,7 +243,7 @@ class _Run:
     def locked(self) -> Iterator[tuple[Snapshot, Journal]]:
         """Hold the stack's lock, with its snapshot and an open journal; save at the end, whatever happened."""
         store, project, name = self.stack.store, self.stack.project.name, self.stack.name
-        with StackLock(store.folder(project, name), f"isostack {self.operation} {name}") as lock:
+        with store.lock(project, name, f"isostack {self.operation} {name}") as lock:
             if lock.warning:
                 self.sink(Diagnostic("warning", lock.warning))
             loaded = store.load(project, name)
@@ -393,7 +392,7 @@ class _Run:
         if (project, parts[-1]) not in store.stacks():
             known = ", ".join(f"{p}/{s}" for p, s in store.stacks()) or "none"
             raise OperationFailed(
-                f"stack reference {reference!r}: no stack {project}/{parts[-1]} in {store.home} (known: {known}); bring it up "
+                f"stack reference {reference!r}: no stack {project}/{parts[-1]} in {store.backend.origin} (known: {known}); bring it up "
                 "first, or let both projects share a state folder through ISOSTACK_HOME"
             )
         for resource in store.load(project, parts[-1]).snapshot.resources:
