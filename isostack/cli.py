@@ -149,17 +149,23 @@ def export_state(env: Env, as_json: Json = False, cwd: Cwd = HERE, debug: Debug 
 @app.command("import")
 def import_state(
     env: Env,
-    file: Annotated[Path, typer.Argument(help="What `isostack export` or `pulumi stack export` wrote; - for standard input.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="What `isostack export` or `pulumi stack export` wrote; - for standard input.")
+    ] = None,
+    previous: Annotated[bool, typer.Option("--previous", help="The state before the last one, in place of a file.")] = False,
     as_json: Json = False,
     cwd: Cwd = HERE,
     debug: Debug = False,
 ) -> None:
-    """Replace an environment's state by one from a file."""
+    """Replace an environment's state by one from a file, or by the one before."""
     project = project_at(cwd)
     store = store_of(project)
     guard = guard_before(project, store, env, repeated(cwd))
+    if (file is None) is not previous:
+        raise BadInput(f"import {env}: name a file, or take the state before the last one with --previous")
+    origin = "the previous state" if file is None else str(file)
     try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text()
+        text = store.previous(project.name, env) if file is None else sys.stdin.read() if origin == "-" else file.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{file}: cannot be read: {error}") from error
     if guard is not None:
@@ -167,7 +173,7 @@ def import_state(
 
         guard.admit("import", state=digest_of_state(text))
     with store.lock(project.name, env, f"isostack import {env}"):
-        count = store.import_(project.name, env, text, str(file))
+        count = store.import_(project.name, env, text, origin)
     if as_json:
         print_json({"stack": env, "result": "succeeded", "resources": count})
     else:

@@ -85,7 +85,7 @@ class Place(Protocol):
         """Forget states and journal. Fences go on rising."""
 
     def damaged(self, why: str) -> str:
-        """Keep a copy of the present state, which is damaged, and say in words what is wrong, what became of it and how to go on."""
+        """Keep the present state, which is damaged, and say in words what is wrong, what became of it and how to go on."""
 
     def damaged_journal(self, why: str) -> str:
         """The same of the journal."""

@@ -22,7 +22,7 @@ JOURNAL_FILE: Final = "journal.jsonl"
 
 
 class FileLog:
-    """A journal in a file. Lines are handed to the system (``write``, no ``fsync``): they outlast the process, not a power cut."""
+    """A journal in a file. Lines are handed to the system (``write``, no ``fsync``): they outlast the process, no power cut."""
 
     def __init__(self, path: Path, fence: Fence | None = None) -> None:
         """Begin it. Raises BadInput where it cannot be made, or where an earlier run's stands in its place."""
@@ -123,8 +123,8 @@ class Folder:
     def damaged(self, why: str) -> str:
         path = self.path / STATE_FILE
         return (
-            f"{path} is damaged ({why}); {keep_damaged(path)}. Put {PREVIOUS_FILE}, which is beside it, or an export in its"
-            " place, with isostack import, and run refresh"
+            f"{path} is damaged ({why}); {keep_damaged(path)}. Put the state before it in its place with isostack import"
+            f" {unquote(self.path.name)} --previous, or an export, and run refresh"
         )
 
     def damaged_journal(self, why: str) -> str:

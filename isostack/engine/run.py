@@ -392,8 +392,8 @@ class _Run:
         if (project, parts[-1]) not in store.stacks():
             known = ", ".join(f"{p}/{s}" for p, s in store.stacks()) or "none"
             raise OperationFailed(
-                f"stack reference {reference!r}: no stack {project}/{parts[-1]} in {store.backend.origin} (known: {known}); bring it up "
-                "first, or let both projects share a state folder through ISOSTACK_HOME"
+                f"stack reference {reference!r}: no stack {project}/{parts[-1]} in {store.backend.origin} (known: {known}); "
+                "bring it up first, or let both projects share a state folder through ISOSTACK_HOME"
             )
         for resource in store.load(project, parts[-1]).snapshot.resources:
             if resource.type == STACK_TYPE:

@@ -175,6 +175,14 @@ class Store:
         """Forget a stack, in every copy. The fence stays, so that no run which was cut off earlier can write again."""
         self.place(project, stack).remove()
 
+    def previous(self, project: str, stack: str) -> str:
+        """The last sound state before the present one. Raises BadInput where none is kept."""
+        place = self.place(project, stack)
+        data = place.previous()
+        if data is None:
+            raise BadInput(f"{place.origin}: there is no state before this one")
+        return data.decode(errors="replace")
+
     def export(self, project: str, stack: str) -> dict[str, Any]:
         """The state as ``pulumi stack import`` takes it, secrets sealed. Needs no passphrase."""
         loaded = self.load(project, stack)
