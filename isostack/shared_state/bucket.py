@@ -62,6 +62,8 @@ class SharedPlace:
             try:
                 lines = segments.read(self.objects, self.folder, fence)[0]
             except BadInput:
+                if self._lease is not None and self._lease.held:
+                    self._lease.change(lambda head: head)  # raises Locked where another run has just dealt with it
                 if self._head().journal == fence:
                     raise
                 continue  # it is being removed

@@ -1,4 +1,7 @@
-"""What every backend promises to the store: folders of this machine and a bucket of S3 pass the same tests."""
+"""What every backend promises to the store: folders of this machine and a bucket of S3 pass the same tests.
+
+The bucket in memory, on which tests/shared_state tries every moment, has to pass them too.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ from isostack.localcloud.client import Cloud
 from isostack.shared_state.bucket import Bucket
 from isostack.shared_state.objects import Objects
 from tests.engine.states import queue, stack, urn
+from tests.shared_state.memory import MemoryBucket
 
 
 @pytest.fixture(autouse=True)
@@ -31,10 +35,13 @@ def passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "correct horse")
 
 
-@pytest.fixture(params=["folders", "a bucket"])
+@pytest.fixture(params=["folders", "a bucket", "a bucket in memory"])
 def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
     if request.param == "folders":
         return Folders(tmp_path / "home")
+    if request.param == "a bucket in memory":
+        client = MemoryBucket()
+        return Bucket(Objects(lambda: client, "s3://state/team"))
     return Bucket(Objects(lambda: request.getfixturevalue("state_bucket").client("s3"), f"s3://state/{uuid.uuid4().hex}"))
 
 

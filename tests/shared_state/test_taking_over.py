@@ -1,0 +1,216 @@
+"""Whenever a run is overtaken, cut off or has an answer lost: what it was told is kept is kept, and it overwrites nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from isostack.engine.state import PendingOperation
+from isostack.engine.store import Store
+from isostack.errors import Locked
+from isostack.shared_state.head import Holder
+from tests.engine.states import queue, stack, urn
+from tests.shared_state.conftest import Bench, Later, Watched
+
+
+class Crash(BaseException):
+    """The end of a process."""
+
+
+def run(store: Store, prefix: str, kept: set[str], begun: set[str]) -> None:
+    """A run that adds three queues. ``kept`` gets what it was told is recorded, ``begun`` what it then would do in the cloud."""
+    with store.lock("shop", "dev", f"isostack up {prefix}") as lock:
+        loaded = store.load("shop", "dev")
+        journal = store.open_journal(loaded, lock.fence)
+        for name in (f"{prefix}-1", f"{prefix}-2", f"{prefix}-3"):
+            number = journal.begin(PendingOperation("creating", queue(name, id="")))
+            begun.add(urn(name))
+            journal.end(number, put=[queue(name)])
+            loaded.snapshot.put(queue(name))
+            kept.add(urn(name))
+        store.save(loaded, journal)
+
+
+def known(store: Store) -> tuple[set[str], set[str]]:
+    """The URNs of the resources, and of those and what is pending."""
+    snapshot = store.load("shop", "dev").snapshot
+    snapshot.verify()
+    there = {resource.urn for resource in snapshot.resources}
+    return there, there | {pending.resource.urn for pending in snapshot.pending_operations}
+
+
+def requests(bench: Bench) -> int:
+    """How many requests a run makes."""
+    watched = Watched(bench.s3)
+    run(bench.store(client=watched), "alone", set(), set())
+    return watched.count
+
+
+def prepared(bench: Bench) -> None:
+    """A stack that has had a run, and whose last run crashed."""
+    bench.anew()
+    run(bench.store(), "old", set(), set())
+    store = bench.store()
+    with store.lock("shop", "dev", "crashed") as lock:
+        store.open_journal(store.load("shop", "dev"), lock.fence).put([queue("crashed")])
+
+
+OLD = {urn("old-1"), urn("old-2"), urn("old-3"), urn("crashed")}
+
+
+def each_moment(bench: Bench) -> list[tuple[str, int]]:
+    prepared(bench)
+    return [(when, number) for number in range(1, requests(bench) + 1) for when in ("before", "after")]
+
+
+def test_a_run_that_sleeps_at_any_moment_while_another_takes_over_loses_nothing_and_overwrites_nothing(bench: Bench) -> None:
+    refused = 0
+    for when, moment in each_moment(bench):
+        prepared(bench)
+        kept, begun, sleeper = set(OLD), set[str](), Watched(bench.s3)
+
+        def overtake(number: int, _: str, moment: int = moment, kept: set[str] = kept, begun: set[str] = begun) -> None:
+            if number == moment:
+                run(bench.store(Later), "second", kept, begun)
+
+        setattr(sleeper, when, overtake)
+        try:
+            run(bench.store(client=sleeper), "first", kept, begun)
+        except Locked as error:
+            assert "took over" in str(error), (when, moment, error)
+            refused += 1
+        there, told = known(bench.store())
+        assert kept <= there, (when, moment)
+        assert begun <= told, (when, moment)
+        assert bench.store().holder("shop", "dev") is None, (when, moment)
+    assert refused > 10, "at most moments it is refused"
+
+
+def test_a_run_that_dies_at_any_moment_is_carried_on_by_another(bench: Bench) -> None:
+    for when, moment in each_moment(bench):
+        prepared(bench)
+        kept, begun, dying = set(OLD), set[str](), Watched(bench.s3)
+
+        def die(number: int, _: str, moment: int = moment) -> None:
+            if number >= moment:
+                raise Crash
+
+        setattr(dying, when, die)
+        with pytest.raises(Crash):
+            run(bench.store(client=dying), "first", kept, begun)
+        there, told = known(bench.store())
+        assert (kept <= there, begun <= told) == (True, True), (when, moment)
+        run(bench.store(Later), "second", kept, begun)
+        there, told = known(bench.store())
+        assert (kept <= there, begun <= told) == (True, True), (when, moment)
+
+
+def test_a_write_that_is_repeated_since_its_answer_was_lost_is_not_taken_for_anothers(bench: Bench) -> None:
+    prepared(bench)
+    for moment in range(1, requests(bench) + 1):
+        prepared(bench)
+        kept, watched = set(OLD), Watched(bench.s3)
+        watched.twice = moment
+        run(bench.store(client=watched), "first", kept, set())
+        assert known(bench.store())[0] == kept, moment
+        assert bench.store().holder("shop", "dev") is None
+
+
+def test_a_late_run_is_refused_at_each_of_its_writes(bench: Bench) -> None:
+    late = bench.store()
+    lock = late.lock("shop", "dev", "isostack up dev").__enter__()
+    loaded = late.load("shop", "dev")
+    journal = late.open_journal(loaded, lock.fence)
+    journal.put([stack()])
+    run(bench.store(Later), "second", set(), set())
+    place = late.place("shop", "dev")
+    writes: list[Callable[[], object]] = [
+        lambda: journal.put([queue("late")]),
+        lambda: place.write(b"{}"),
+        place.remove,
+        place.drop_journal,
+        lambda: late.save(loaded, journal),
+    ]
+    for write in writes:
+        with pytest.raises(Locked, match=r"took over|is not held"):
+            write()
+    lock.__exit__(None, None, None)
+    there, _ = known(bench.store())
+    assert there == {stack().urn, urn("second-1"), urn("second-2"), urn("second-3")}
+    assert bench.keys("states/"), "what the late run wrote and nobody names is away again"
+    assert len(bench.keys("states/")) == 2  # what was merged of the first, and what the second saved
+
+
+def test_a_process_that_wakes_after_its_lease_does_nothing_in_a_cloud_that_another_changes(bench: Bench) -> None:
+    """It slept between a line's being kept and its being told so."""
+    first, second = bench.store(client=(watched := Watched(bench.s3))), bench.store(Later)
+    with first.lock("shop", "dev", "first") as lock:
+        journal = first.open_journal(first.load("shop", "dev"), lock.fence)
+
+        def sleep(number: int, name: str) -> None:
+            if name == "put_object":
+                watched.after = lambda *_: None
+                lock._alive -= 3600
+                with second.lock("shop", "dev", "second"):
+                    pass
+
+        watched.after = sleep
+        with pytest.raises(Locked, match="took over"):
+            journal.begin(PendingOperation("creating", queue("a", id="")))
+    assert [one.resource.urn for one in bench.store().load("shop", "dev").snapshot.pending_operations] == [urn("a")]
+
+
+def test_the_lease_is_renewed_and_its_holder_is_then_left_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    from isostack.shared_state import lease
+
+    monkeypatch.setattr(lease, "LEASE", 0.05)
+    with bench.store().lock("shop", "dev", "first") as lock:
+        beat = lock.head.beat
+        while lock.head.beat < beat + 3:
+            pass
+        with pytest.raises(Locked, match="'first'"), bench.store().lock("shop", "dev", "second"):
+            pass
+
+
+def test_a_renewal_changes_the_head_even_if_etags_are_digests(bench: Bench) -> None:
+    """Else who is about to take over would not see that the holder lives."""
+    with bench.store().lock("shop", "dev", "first") as lock:
+        before = bench.s3.get_object(Bucket="state", Key=bench.keys("head.json")[0])["ETag"]
+        lock.change(lambda head: head)
+        assert bench.s3.get_object(Bucket="state", Key=bench.keys("head.json")[0])["ETag"] != before
+
+
+def test_a_dead_process_of_this_machine_holds_nobody_off(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = bench.store()
+    lock = store.lock("shop", "dev", "isostack up dev").__enter__()
+    monkeypatch.setattr(Holder, "is_running", False)
+    assert store.holder("shop", "dev") is None
+    with bench.store().lock("shop", "dev", "second") as second:
+        assert "that process is gone" in second.warning
+    monkeypatch.undo()
+    lock.__exit__(None, None, None)
+
+
+def test_a_process_of_another_machine_is_not_looked_for_here(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    from isostack.shared_state import head, lease
+
+    monkeypatch.setattr(lease, "machine", lambda: "another")
+    lock = bench.store().lock("shop", "dev", "isostack up dev").__enter__()
+    monkeypatch.setattr(Holder, "is_running", False)
+    assert head.machine() != "another"
+    with pytest.raises(Locked), bench.store().lock("shop", "dev", "second"):
+        pass
+    lock.__exit__(None, None, None)
+
+
+def test_a_seal_stays_so_that_no_late_line_finds_its_place_free(bench: Bench) -> None:
+    first = bench.store()
+    lock = first.lock("shop", "dev", "first").__enter__()
+    journal = first.open_journal(first.load("shop", "dev"), lock.fence)
+    for _ in range(3):
+        run(bench.store(Later), "second", set(), set())
+    assert len(bench.keys("journal/")) == 1
+    with pytest.raises(Locked, match=r"'isostack up second'.* took over"):
+        journal.put([queue("late")])
+    lock.__exit__(None, None, None)
