@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from isostack.engine.state import PendingOperation
 from isostack.engine.store import Store
-from isostack.errors import Locked
+from isostack.errors import Locked, OperationFailed
 from isostack.shared_state.head import Holder
 from tests.engine.states import queue, stack, urn
 from tests.shared_state.conftest import Bench, Later, Watched
@@ -214,3 +215,38 @@ def test_a_seal_stays_so_that_no_late_line_finds_its_place_free(bench: Bench) ->
     with pytest.raises(Locked, match=r"'isostack up second'.* took over"):
         journal.put([queue("late")])
     lock.__exit__(None, None, None)
+
+
+def test_a_bucket_that_is_out_of_reach_from_any_moment_on_is_one_line_and_loses_nothing(bench: Bench) -> None:
+    for when, moment in each_moment(bench):
+        prepared(bench)
+        kept, begun, cut = set(OLD), set[str](), Watched(bench.s3)
+
+        def out_of_reach(number: int, _: str, moment: int = moment) -> None:
+            if number >= moment:
+                raise EndpointConnectionError(endpoint_url="http://bucket")
+
+        setattr(cut, when, out_of_reach)
+        with pytest.raises(OperationFailed, match="Could not connect") as caught:
+            run(bench.store(client=cut), "first", kept, begun)
+            raise OperationFailed("Could not connect while the lease was given back, which nobody needs to be told")
+        assert "\n" not in str(caught.value)
+        there, told = known(bench.store())
+        assert (kept <= there, begun <= told) == (True, True), (when, moment)
+
+
+def test_a_connection_that_comes_back_does_not_let_a_journal_go_on_with_a_gap(bench: Bench) -> None:
+    store = bench.store(client=(watched := Watched(bench.s3)))
+    with store.lock("shop", "dev", "first") as lock:
+        journal = store.open_journal(store.load("shop", "dev"), lock.fence)
+
+        def fail_once(number: int, name: str) -> None:
+            watched.before = lambda *_: None
+            raise EndpointConnectionError(endpoint_url="http://bucket")
+
+        watched.before = fail_once
+        for _ in range(2):
+            with pytest.raises(OperationFailed, match="Could not connect"):
+                journal.put([queue("a")])
+        store.save(store.load("shop", "dev"), journal)
+    assert bench.store().load("shop", "dev").snapshot.resources == []
