@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from isostack import operations
+from isostack.bootstrap.commands import bootstrap_app
 from isostack.composition import guard_before, local_cloud_at, project_at, require_state, store_of
 from isostack.console import console, print_json, stdout_kept
 from isostack.cost.commands import cost
@@ -43,6 +44,7 @@ app.add_typer(parameters_app, name="parameters")
 app.add_typer(play_app, name="play")
 play_app.add_typer(account_app, name="account")
 app.add_typer(policy_app, name="policy")
+app.add_typer(bootstrap_app, name="bootstrap")
 gates.add_commands(app, cloud_app)
 operations.add_commands(app)
 app.command()(cost)

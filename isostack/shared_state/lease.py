@@ -133,7 +133,8 @@ class Lease:
         lacking += [] if written.sealed else ["does not encrypt"]
         if lacking:
             raise BadInput(
-                f"bucket {self.objects.bucket} {' and '.join(lacking)}: it is no place for state; isostack bootstrap mends it"
+                f"bucket {self.objects.bucket} {' and '.join(lacking)}, so it is no place for state: isostack bootstrap state"
+                " mends it"
             )
 
     def _put(self, head: Head) -> Written:

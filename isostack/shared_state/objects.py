@@ -135,7 +135,7 @@ class Objects:
             yield self._client
         except ClientError as error:
             if _code(error) == "NoSuchBucket":
-                raise BadInput(f"there is no bucket {self.bucket}; isostack bootstrap makes it") from None
+                raise BadInput(f"there is no bucket {self.bucket}; isostack bootstrap state makes it") from None
             told = error.response.get("Error", {}).get("Message", "")
             raise OperationFailed(f"cannot {verb} {self.address}/{key}: {_code(error)}: {told}") from None
         except BotoCoreError as error:

@@ -123,7 +123,7 @@ def store_in(shared: Shared, home: Path, bucket: str) -> Store:
 
 
 def test_a_bucket_that_is_not_there_is_one_line(shared: Shared, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"^there is no bucket nothing-here; isostack bootstrap makes it$"):
+    with pytest.raises(BadInput, match=r"^there is no bucket nothing-here; isostack bootstrap state makes it$"):
         store_in(shared, tmp_path, "nothing-here").lock("small", "dev", "a test").__enter__()
 
 
