@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -250,3 +252,43 @@ def test_a_connection_that_comes_back_does_not_let_a_journal_go_on_with_a_gap(be
                 journal.put([queue("a")])
         store.save(store.load("shop", "dev"), journal)
     assert bench.store().load("shop", "dev").snapshot.resources == []
+
+
+@pytest.mark.parametrize("moment", [1, 2, 3, 5])
+def test_threads_that_record_at_once_are_each_told_when_the_bucket_is_lost(bench: Bench, moment: int) -> None:
+    """None waits for ever, and what one was told is kept is there."""
+    store = bench.store(client=(watched := Watched(bench.s3)))
+    with store.lock("shop", "dev", "first") as lock:
+        log = store.open_journal(store.load("shop", "dev"), lock.fence).log
+        lost = watched.count + moment
+        kept: list[bytes] = []
+        failed: list[str] = []
+
+        def out_of_reach(number: int, _: str) -> None:
+            time.sleep(0.002)  # so that others come in meanwhile
+            if number >= lost:
+                raise EndpointConnectionError(endpoint_url="http://bucket")
+
+        watched.before = out_of_reach
+
+        def work(thread: int) -> None:
+            for i in range(20):
+                line = b'{"put":[],"thread":"%d-%d"}\n' % (thread, i)
+                try:
+                    log.append(line)
+                except OperationFailed as error:
+                    failed.append(str(error))
+                    return
+                kept.append(line)
+
+        threads = [threading.Thread(target=work, args=(n,), daemon=True) for n in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=30)
+            assert not thread.is_alive()
+        watched.before = lambda *_: None
+    assert len(failed) == 6
+    written = (bench.store().place("shop", "dev").journal() or b"").splitlines(keepends=True)
+    assert set(kept) <= set(written)
+    assert len(bench.keys("journal/")) == moment, "many lines in one segment"
