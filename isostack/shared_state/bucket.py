@@ -60,7 +60,7 @@ class SharedPlace:
     def journal(self) -> bytes | None:
         while fence := self._head().journal:
             try:
-                lines = segments.read(self.objects, self.folder, fence)[0]
+                lines = segments.read(self.objects, self.folder, fence)
             except BadInput:
                 if self._lease is not None and self._lease.held:
                     self._lease.change(lambda head: head)  # raises Locked where another run has just dealt with it
@@ -145,11 +145,10 @@ class SharedPlace:
     def drop_journal(self) -> None:
         lease = self._held()
         if fence := lease.head.journal:
-            keys: list[str] = []
-            with suppress(BadInput):  # one that cannot be read is given up, and stays
-                keys = segments.read(self.objects, self.folder, fence)[1]
             lease.change(lambda head: replace(head, journal=0))
-            self._clear(keys)
+            with suppress(IsostackError):  # what stays does no harm
+                keys = segments.segments_of(self.objects, self.folder, fence)
+                self.objects.delete(keys if fence == lease.fence else keys[:-1])  # the last of an earlier run's is its seal
 
     def remove(self) -> None:
         lease = self._held()

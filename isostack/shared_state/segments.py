@@ -109,8 +109,8 @@ def seal(objects: Objects, folder: str, fence: int, by: str) -> None:
         return
 
 
-def read(objects: Objects, folder: str, fence: int) -> tuple[bytes, list[str]]:
-    """What a journal says, up to its seal, and the keys of the segments that say it. Raises BadInput where one is missing."""
+def read(objects: Objects, folder: str, fence: int) -> bytes:
+    """What a journal says, up to its seal. Raises BadInput where a segment is missing."""
     keys = segments_of(objects, folder, fence)
     with ThreadPoolExecutor(_READERS) as pool:
         found = list(pool.map(objects.get, keys))
@@ -119,9 +119,9 @@ def read(objects: Objects, folder: str, fence: int) -> tuple[bytes, list[str]]:
         if segment is None or key != _key(folder, fence, number):
             raise BadInput(f"{objects.address}/{_key(folder, fence, number)} is missing; bring its last version back")
         if segment.data.startswith(SEAL):
-            return b"".join(lines), keys[:number]
+            break
         lines.append(segment.data)
-    return b"".join(lines), keys
+    return b"".join(lines)
 
 
 def segments_of(objects: Objects, folder: str, fence: int) -> list[str]:
