@@ -128,11 +128,8 @@ class SharedPlace:
         pointer = Pointer(key, version, digest, datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"))
         before = lease.head
         kept = ((before.state,) if before.state else ()) + before.history
-        try:
-            lease.change(lambda head: replace(head, state=pointer, history=kept[:KEPT]))
-        except Locked:
-            self._clear([key])
-            raise
+        # Where this fails the object stays: a change whose answer was lost may have been kept, and taken over by another run.
+        lease.change(lambda head: replace(head, state=pointer, history=kept[:KEPT]))
         self._clear([one.key for one in kept[KEPT:]])
 
     def start_log(self, fence: int) -> SegmentLog:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,8 +27,9 @@ class Watched:
         self.count = 0
         self.before: Callable[[int, str], None] = lambda number, name: None
         self.after: Callable[[int, str], None] = lambda number, name: None
+        self.between: Callable[[], None] = lambda: None
         self.twice = 0
-        """The number of a write that is done twice, as when its first answer was lost."""
+        """The number of a write that is done twice, as when its first answer was lost; ``between`` is called then."""
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._client, name)
@@ -40,6 +42,7 @@ class Watched:
             self.before(number, name)
             if number == self.twice and name == "put_object":
                 real(*arguments, **named)
+                self.between()
             answer = real(*arguments, **named)
             self.after(number, name)
             return answer
@@ -75,6 +78,11 @@ class Bench:
         """The keys of the stack that have this part in them."""
         found = self.s3.list_objects_v2(Bucket="state", Prefix="team/stacks/shop/dev/")
         return [item["Key"] for item in found["Contents"] if part in item["Key"]]
+
+    def named(self) -> list[str]:
+        """The keys of the states that the head names."""
+        head = json.loads(self.s3.get_object("state", self.keys("head.json")[0])["Body"].read())
+        return [f"team/{one['key']}" for one in (head["state"], *head["history"])]
 
 
 @pytest.fixture
