@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from isostack import cloud_cli, operations
+from isostack.bootstrap.commands import bootstrap_app
 from isostack.composition import guard_before, local_cloud_at, project_at, require_stack, require_state, stack_of, store_of
 from isostack.console import console, print_json, stdout_kept
 from isostack.cost.commands import cost
@@ -47,6 +48,7 @@ app.add_typer(play_app, name="play")
 play_app.add_typer(account_app, name="account")
 app.add_typer(policy_app, name="policy")
 cloud_cli.add_commands(cloud_app)
+app.add_typer(bootstrap_app, name="bootstrap")
 gates.add_commands(app, cloud_app)
 operations.add_commands(app)
 app.command()(cost)
@@ -192,27 +194,31 @@ def _in_the_backend(project: Project, store: Store, env: str) -> tuple[dict[str,
 @app.command("import")
 def import_state(
     env: Env,
-    file: Annotated[Path, typer.Argument(help="What `isostack export` or `pulumi stack export` wrote; - for standard input.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="What `isostack export` or `pulumi stack export` wrote; - for standard input.")
+    ] = None,
+    previous: Annotated[bool, typer.Option("--previous", help="The state before the last one, in place of a file.")] = False,
     as_json: Json = False,
     cwd: Cwd = HERE,
     debug: Debug = False,
 ) -> None:
-    """Replace an environment's state by one from a file."""
-    from isostack.engine.lock import StackLock
-
+    """Replace an environment's state by one from a file, or by the one before."""
     project = project_at(cwd)
     store = store_of(project)
     guard = guard_before(project, store, env, repeated(cwd))
+    if (file is None) is not previous:
+        raise BadInput(f"import {env}: name a file, or take the state before the last one with --previous")
+    origin = "the previous state" if file is None else str(file)
     try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text()
+        text = store.previous(project.name, env) if file is None else sys.stdin.read() if origin == "-" else file.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{file}: cannot be read: {error}") from error
     if guard is not None:
         from isostack.gates.approvals import digest_of_state
 
         guard.admit("import", state=digest_of_state(text))
-    with StackLock(store.folder(project.name, env), f"isostack import {env}"):
-        count = store.import_(project.name, env, text, str(file))
+    with store.lock(project.name, env, f"isostack import {env}"):
+        count = store.import_(project.name, env, text, origin)
     if as_json:
         print_json({"stack": env, "result": "succeeded", "resources": count})
     else:

@@ -14,12 +14,16 @@ from isostack.errors import BadInput, Refused
 from isostack.options import EngineName
 
 if TYPE_CHECKING:
+    from isostack.engine.backend import Backend
     from isostack.engine.events import Result, Sink
     from isostack.engine.operation import Options, Stack
     from isostack.engine.project import Project
     from isostack.engine.store import Store
     from isostack.gates.admission import Guard
     from isostack.localcloud.server import LocalCloud
+
+HOME = "ISOSTACK_HOME"
+"""The variable that names the folder of states and of this machine's own things, or, as ``s3://``, the bucket of states."""
 
 
 def project_at(cwd: Path) -> Project:
@@ -32,15 +36,41 @@ def project_at(cwd: Path) -> Project:
 
 
 def home_of(project: Project) -> Path:
-    """The state folder: the one that ``ISOSTACK_HOME`` names, or the project's own."""
+    """The folder of this machine's own things: the one that ``ISOSTACK_HOME`` names, or the project's own."""
     return _chosen_home() or project.root / ".isostack"
 
 
 def store_of(project: Project) -> Store:
-    """The states in the project's state folder."""
+    """The project's states: in the bucket that ``ISOSTACK_HOME`` or the project names, else in the folder."""
+    from isostack.engine.store import Store
+
+    home, backend = home_of(project), backend_of(project)
+    if backend is None:
+        return Store(home)
+    from isostack.engine.secrets import Keyring
+
+    return Store(home, Keyring(home, shared=backend.origin), backend)
+
+
+def own_store_of(project: Project) -> Store:
+    """The states in the folder, whatever the project's others are: playgrounds are one person's."""
     from isostack.engine.store import Store
 
     return Store(home_of(project))
+
+
+def backend_of(project: Project) -> Backend | None:
+    """The bucket that holds the project's states, or None. Raises BadInput for an address that is none."""
+    address = _chosen_state() or project.state
+    if not address:
+        return None
+    from functools import partial
+
+    from isostack.shared_state.access import client
+    from isostack.shared_state.bucket import Bucket
+    from isostack.shared_state.objects import Objects
+
+    return Bucket(Objects(partial(client, home_of(project)), address))
 
 
 def local_cloud_at(cwd: Path) -> LocalCloud:
@@ -113,5 +143,10 @@ def require_state(project: Project, store: Store, env: str) -> None:
 
 
 def _chosen_home() -> Path | None:
-    chosen = os.environ.get("ISOSTACK_HOME")
-    return Path(chosen).expanduser().resolve() if chosen else None
+    chosen = os.environ.get(HOME)
+    return Path(chosen).expanduser().resolve() if chosen and not _chosen_state() else None
+
+
+def _chosen_state() -> str:
+    chosen = os.environ.get(HOME, "")
+    return chosen if chosen.startswith("s3://") else ""

@@ -158,7 +158,7 @@ def _preview_recorded(env: str | None, everything: bool, form: str, *rest: Any) 
     if env is None and not everything:
         raise BadInput("name an environment, or look at all of them with --all")
     project = composition.project_at(cwd)
-    code = preview_all(project, composition.home_of(project), Wanted(None if everything else env, form, *options))
+    code = preview_all(composition.store_of(project), project, Wanted(None if everything else env, form, *options))
     if code:
         raise typer.Exit(code)
 

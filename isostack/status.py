@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from isostack.console import aligned
-from isostack.engine.lock import holder
 from isostack.engine.project import pinned_version
 from isostack.errors import IsostackError
 from isostack.official import last_run
@@ -44,7 +43,7 @@ def _row(project: Project, store: Store, name: str, has_state: bool, identity: s
     try:
         row["pinned"] = pinned_version(project, name)
         if has_state:
-            row["lock"] = holder(store.folder(project.name, name))
+            row["lock"] = store.holder(project.name, name)
             snapshot = store.load(project.name, name).snapshot
             facts = snapshot.metadata
             row["resources"] = sum(r.in_cloud for r in snapshot.resources)

@@ -38,3 +38,15 @@ def docker() -> Iterator[Docker]:
         pytest.skip(f"no Docker engine: {error}")
     yield engine
     context.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def state_bucket(local_cloud: LocalCloud) -> Cloud:
+    """The local cloud, with a bucket ``state`` that is fit for shared state. Tests take a prefix of their own."""
+    cloud = Cloud(local_cloud.ensure().url)
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="state", CreateBucketConfiguration={"LocationConstraint": cloud.region})
+    s3.put_bucket_versioning(Bucket="state", VersioningConfiguration={"Status": "Enabled"})
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}, "BucketKeyEnabled": True}
+    s3.put_bucket_encryption(Bucket="state", ServerSideEncryptionConfiguration={"Rules": [rule]})
+    return cloud

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isostack.composition import home_of, project_at
+from isostack.composition import backend_of, home_of, project_at
 from isostack.console import console, print_json, stdout_kept
 from isostack.errors import BadInput
 from isostack.options import HERE, Cwd, Debug, Json
@@ -49,7 +49,7 @@ def _foreseen(project: Project, name: str) -> Spending:
     from isostack.cost import budget, estimate
     from isostack.preview.collect import Sources, intend
 
-    intent = intend(Sources(project, home_of(project), ""), name).intent
+    intent = intend(Sources(project, home_of(project), "", backend=backend_of(project)), name).intent
     found = budget.Spending(budget.of(project, name, intent.stack.config.values))
     found.before, found.after = estimate.of(intent.before), estimate.of(intent.after)
     found.verdict = found.budget.judge(found.before, found.after)

@@ -1,6 +1,6 @@
 """What a run does, line by line, before and after it does it: a crash at any moment leaves a state to go on from.
 
-A file of JSON lines beside the state file. The first line tells which state it goes with; each other is one event::
+JSON lines beside the state. The first line tells which state it goes with; each other is one event::
 
     {"begin": 3, "type": "creating", "resource": {...}}                 a step is about to act
     {"end": 3, "put": [{...}], "removed": [[URN, ID, DELETE], ...]}     it has ended, with this outcome
@@ -9,29 +9,25 @@ A file of JSON lines beside the state file. The first line tells which state it 
     {"rename": [URN, URN]}   {"metadata": {...}}   {"settle": {...}}    as the methods of :class:`Journal` say
     {"secrets": {"salt": ...}}                                          comes before the first secret of a stack
 
-Lines are handed to the system before a step acts (``write``, no ``fsync``): they outlast the process, not a power cut.
-A last line without its end is one that a crash cut off, and counts for nothing.
+A line outlasts the process before its step acts; where lines go is a :class:`~isostack.engine.backend.Log`'s affair. A last
+line without its end is one that a crash cut off, and counts for nothing.
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
-import os
 import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
-from isostack.engine.files import keep_damaged, problem
-from isostack.engine.lock import Fence
+from isostack.engine.backend import Log
 from isostack.engine.state import PendingOperation, ResourceState, Snapshot
 from isostack.engine.state_file import Codec, operation
 from isostack.engine.values import SECRET_SIGNATURE
-from isostack.errors import BadInput, OperationFailed
+from isostack.errors import BadInput
 
 FORMAT: Final = 1
 FORMAT_KEY: Final = "isostack-journal"
@@ -44,39 +40,22 @@ class Journal:
     event counts as not recorded, and what it announces must not be done.
     """
 
-    def __init__(self, path: Path, descriptor: int, id_: str, codec: Codec, fence: Fence | None) -> None:
-        self.path = path
-        self.id = id_
-        self.fence = fence
+    def __init__(self, log: Log, codec: Codec, base: Snapshot, number: int = 0) -> None:
+        """Start a journal over the state that ``base`` was read from; ``number`` is the fence's."""
+        self.log = log
+        self.id = uuid.uuid4().hex
         self.pending: dict[int, PendingOperation] = {}
         """The steps that were begun and have not ended, by number."""
         self._codec = codec
-        self._descriptor = descriptor
         self._numbers = itertools.count(1)
-        self._lock = threading.Lock()
-        self._size = 0
-        self._broken = ""
-        self._has_salt = False
-
-    @classmethod
-    def open(cls, path: Path, codec: Codec, base: Snapshot, fence: Fence | None = None, number: int = 0) -> Journal:
-        """Start a journal over the state file that ``base`` was read from; ``number`` is the fence's.
-
-        Raises BadInput where the file cannot be made, or where an earlier run's journal stands in its place.
-        """
+        self._salting = threading.Lock()
+        self._has_salt = bool(base.secrets_state)
+        header = {FORMAT_KEY: FORMAT, "id": self.id, "base": base.digest, "fence": number}
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            raise BadInput(problem("start the journal", path, error)) from None
-        journal = cls(path, descriptor, uuid.uuid4().hex, codec, fence)
-        journal._has_salt = bool(base.secrets_state)
-        header = {FORMAT_KEY: FORMAT, "id": journal.id, "base": base.digest, "fence": number}
-        try:
-            journal._write(json.dumps(header) + "\n")
+            self._write(json.dumps(header) + "\n")
         except BaseException:
-            journal.close()
+            self.close()
             raise
-        return journal
 
     def begin(self, pending: PendingOperation) -> int:
         """Record that a step is about to act; gives the number by which to end it."""
@@ -115,15 +94,8 @@ class Journal:
         self._write(json.dumps({"settle": {"type": pending.type, "urn": resource.urn, "id": resource.id}}) + "\n")
 
     def close(self) -> None:
-        """End the journal: nothing can be recorded afterwards. The file stays."""
-        with self._lock:
-            if not self._broken:
-                self._broken = "it is closed"
-            if self._descriptor >= 0:
-                os.close(self._descriptor)
-                self._descriptor = -1
-                if self.fence is not None:
-                    self.fence.close()
+        """End the journal: nothing can be recorded afterwards. It stays."""
+        self.log.close()
 
     def _outcome(self, put: Sequence[ResourceState], removed: Sequence[ResourceState]) -> str:
         text = f'"put":[{",".join(map(self._codec.encode, put))}]'
@@ -132,41 +104,28 @@ class Journal:
         return text
 
     def _write(self, line: str) -> None:
-        with self._lock:
-            if self._broken:
-                raise OperationFailed(f"cannot write {self.path}: {self._broken}")
-            if self.fence is not None:
-                self.fence.check()
-            if not self._has_salt and SECRET_SIGNATURE in line:
-                line = json.dumps({"secrets": self._codec.secrets.state}) + "\n" + line
-                self._append(line.encode())
-                self._has_salt = True
-            else:
-                self._append(line.encode())
-
-    def _append(self, data: bytes) -> None:
-        """Append all of ``data`` or, where that fails, nothing."""
-        try:
-            written = os.write(self._descriptor, data)
-            while written < len(data):
-                written += os.write(self._descriptor, data[written:])
-        except OSError as error:
-            try:
-                os.ftruncate(self._descriptor, self._size)
-            except OSError:
-                self._broken = "an earlier line could not be written whole"
-            raise OperationFailed(problem("write", self.path, error)) from None
-        self._size += len(data)
+        if not self._has_salt and SECRET_SIGNATURE in line:
+            with self._salting:  # no other secret comes before it
+                if not self._has_salt:
+                    line = json.dumps({"secrets": self._codec.secrets.state}) + "\n" + line
+                    self.log.append(line.encode())
+                    self._has_salt = True
+                    return
+        self.log.append(line.encode())
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
+
+
+class Damaged(Exception):
+    """The journal is damaged in this way."""
 
 
 @dataclass
 class Recording:
     """A journal that was read: its id, the digest of the state file it goes with, the salt in it, and its events."""
 
-    path: Path
+    origin: str
     id: str = ""
     base: str = ""
     secrets_state: dict[str, str] = field(default_factory=dict)
@@ -183,14 +142,14 @@ class Recording:
     def replay(self, base: Snapshot, codec: Codec) -> Snapshot:
         """The snapshot as the journal left it; steps begun and not ended are pending operations. ``base`` is unchanged.
 
-        Raises BadInput where the journal is damaged, or goes with another state file.
+        Raises Damaged where the journal is damaged, and BadInput where it goes with another state file.
         """
         snapshot = base.copy()
         if self.is_merged_into(base):
             return snapshot
         if not self.fits(base):
             raise BadInput(
-                f"{self.path} was written over another state file than the one beside it; put that one back, or, to give"
+                f"{self.origin} was written over another state file than the one beside it; put that one back, or, to give"
                 " up what the journal's run did, move the journal away and run refresh"
             )
         if self.secrets_state:
@@ -201,45 +160,33 @@ class Recording:
             try:
                 _apply(event, snapshot, begun, codec, f"line {number}")
             except BadInput as error:
-                raise _damaged(self.path, str(error)) from None
+                raise Damaged(str(error)) from None
             except (KeyError, TypeError, ValueError, AttributeError):
-                raise _damaged(self.path, f"line {number} is malformed") from None
+                raise Damaged(f"line {number} is malformed") from None
         snapshot.pending_operations += begun.values()
         snapshot.prune()
         return snapshot
 
 
-def read(path: Path) -> Recording | None:
-    """Read a journal, or nothing where there is none. Raises BadInput where it is damaged or cannot be read."""
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise BadInput(problem("read", path, error)) from None
-    recording = Recording(path)
-    for number, line in enumerate(lines[:-1], 1):
+def parse(data: bytes, origin: str) -> Recording:
+    """A journal from its bytes; ``origin`` names it in errors. Raises Damaged."""
+    recording = Recording(origin)
+    for number, line in enumerate(data.split(b"\n")[:-1], 1):
         try:
             event = json.loads(line)
         except ValueError:
-            raise _damaged(path, f"line {number} is no JSON") from None
+            raise Damaged(f"line {number} is no JSON") from None
         if number == 1:
             if not isinstance(event, dict) or event.get(FORMAT_KEY) != FORMAT:
-                raise _damaged(path, "its first line is not that of a journal which this version reads")
+                raise Damaged("its first line is not that of a journal which this version reads")
             recording.id, recording.base = str(event.get("id")), str(event.get("base"))
         elif not isinstance(event, dict):
-            raise _damaged(path, f"line {number} is malformed")
+            raise Damaged(f"line {number} is malformed")
         elif "secrets" in event:
             recording.secrets_state = event["secrets"]
         else:
             recording.events.append((number, event))
     return recording
-
-
-def replay(base: Snapshot, path: Path, codec: Codec) -> Snapshot:
-    """``base`` with what the journal at ``path`` adds to it, if there is one; see :meth:`Recording.replay`."""
-    recording = read(path)
-    return base.copy() if recording is None else recording.replay(base, codec)
 
 
 def _apply(event: dict[str, Any], snapshot: Snapshot, begun: dict[int, PendingOperation], codec: Codec, origin: str) -> None:
@@ -269,12 +216,3 @@ def _apply(event: dict[str, Any], snapshot: Snapshot, begun: dict[int, PendingOp
                 break
     else:
         raise ValueError
-
-
-def _damaged(path: Path, what: str) -> BadInput:
-    kept = ""
-    with contextlib.suppress(OSError):
-        kept = keep_damaged(path)
-    return BadInput(
-        f"{path} is damaged: {what}; {kept}. To give up what that run recorded, move the journal away and run refresh"
-    )

@@ -55,6 +55,26 @@ class Holder:
     def __str__(self) -> str:
         return f"{self.user}@{self.host} (process {self.pid}, since {self.since}, running {self.command!r})"
 
+    @classmethod
+    def here(cls, command: str, since: str, lease: float, fence: int, space: str = "") -> Holder:
+        """This process."""
+        return cls(
+            user=_user(),
+            host=socket.gethostname(),
+            space=space or _process_space(),
+            pid=os.getpid(),
+            started=psutil.Process().create_time(),
+            command=command,
+            since=since,
+            expires=time.time() + lease,
+            fence=fence,
+        )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process is there; to be asked on the holder's own machine only."""
+        return _is_running(self.pid, self.started)
+
     @property
     def is_local(self) -> bool:
         """Whether the holder's process number means something here."""
@@ -63,7 +83,7 @@ class Holder:
     def why_free(self) -> str:
         """Why this lock holds nobody off any more, or ``""`` where it does."""
         if self.is_local:
-            return "" if _is_running(self.pid, self.started) else "that process is gone"
+            return "" if self.is_running else "that process is gone"
         return "" if time.time() < self.expires else "it gave no sign of life in time"
 
 
@@ -127,17 +147,7 @@ class StackLock:
         return found is not None and found.fence == self.fence
 
     def _write(self) -> None:
-        holder = Holder(
-            user=_user(),
-            host=socket.gethostname(),
-            space=_process_space(),
-            pid=os.getpid(),
-            started=psutil.Process().create_time(),
-            command=self.command,
-            since=self._since,
-            expires=time.time() + self.lease,
-            fence=self.fence,
-        )
+        holder = Holder.here(self.command, self._since, self.lease, self.fence)
         write_whole(self.folder / LOCK_FILE, json.dumps(asdict(holder)).encode())
 
 

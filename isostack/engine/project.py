@@ -48,6 +48,8 @@ class Project:
     config: tuple[Declaration, ...] = ()
     description: str = ""
     refresh_first: bool = False
+    state: str = ""
+    """The address of the bucket that holds the states, where the project names one."""
 
     def program(self) -> Path:
         """The Python file that runs first. Raises BadInput where ``main`` is a folder without a ``__main__.py``."""
@@ -105,6 +107,7 @@ def load_project(directory: Path) -> Project:
         config=tuple(declarations),
         description=_text(raw, "description", file),
         refresh_first=isinstance(raw.get("options"), dict) and raw["options"].get("refresh") == "always",
+        state=_state(raw, file),
     )
 
 
@@ -215,6 +218,17 @@ def _config_block(raw: Mapping[str, Any], file: Path) -> tuple[Mapping[str, Any]
     if not isinstance(block or {}, dict):
         raise BadInput(f"{shown(file)}: 'config' must be a mapping of keys to their types or values")
     return block or {}, folder
+
+
+def _state(raw: Mapping[str, Any], file: Path) -> str:
+    """``isostack: {state: s3://...}``, a block of ours at the top: Pulumi refuses what it does not know within its own."""
+    block = raw.get("isostack") or {}
+    if not isinstance(block, dict) or not set(block) <= {"state"}:
+        raise BadInput(f"{shown(file)}: 'isostack' must be a mapping, and all that it may have is state: s3://BUCKET/PREFIX")
+    address = _text(block, "state", file)
+    if address and not address.startswith("s3://"):
+        raise BadInput(f"{shown(file)}: the state of 'isostack' must be s3://BUCKET/PREFIX; a folder is named by ISOSTACK_HOME")
+    return address
 
 
 def _text(raw: Mapping[str, Any], key: str, file: Path) -> str:

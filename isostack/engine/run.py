@@ -17,7 +17,6 @@ from isostack.engine.deployment import STACK_TYPE, Deployment, Interrupted
 from isostack.engine.events import Diagnostic, Op, Phase, Result, Tally
 from isostack.engine.foreseen import Foreseen
 from isostack.engine.journal import Journal
-from isostack.engine.lock import StackLock
 from isostack.engine.operation import INTERRUPTED, Gate, Intent, Options, Run, Stack
 from isostack.engine.project import PINNED_KEY
 from isostack.engine.state import Snapshot
@@ -139,7 +138,7 @@ class _Run(Run):
     def locked(self) -> Iterator[tuple[Snapshot, Journal]]:
         """Hold the stack's lock, with its snapshot and an open journal; save at the end, whatever happened."""
         store, project, name = self.stack.store, self.stack.project.name, self.stack.name
-        with StackLock(store.folder(project, name), f"isostack {self.operation} {name}") as lock:
+        with store.lock(project, name, f"isostack {self.operation} {name}") as lock:
             if lock.warning:
                 self.sink(Diagnostic("warning", lock.warning))
             loaded = store.load(project, name)
@@ -283,8 +282,8 @@ class _Run(Run):
         if (project, parts[-1]) not in store.stacks():
             known = ", ".join(f"{p}/{s}" for p, s in store.stacks()) or "none"
             raise OperationFailed(
-                f"stack reference {reference!r}: no stack {project}/{parts[-1]} in {store.home} (known: {known}); bring it up "
-                "first, or let both projects share a state folder through ISOSTACK_HOME"
+                f"stack reference {reference!r}: no stack {project}/{parts[-1]} in {store.backend.origin} (known: {known}); "
+                "bring it up first, or let both projects share a state folder through ISOSTACK_HOME"
             )
         for resource in store.load(project, parts[-1]).snapshot.resources:
             if resource.type == STACK_TYPE:

@@ -166,8 +166,10 @@ class PassphraseSecrets:
 class Keyring:
     """Opens secrets by their salt: looks the passphrase up when it is first needed, and derives each key once a run."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, shared: str = "") -> None:
+        """``shared`` names a state that others seal as well: its passphrase is given, never made up in ``home``."""
         self._home = home
+        self._shared = shared
         self._lock = threading.Lock()
         self._passphrase: Passphrase | None = None
         self._by_salt: dict[str, PassphraseSecrets] = {}
@@ -191,8 +193,19 @@ class Keyring:
             password = self._find().text.encode(errors="surrogateescape")
         return hashlib.pbkdf2_hmac("sha256", password, purpose.encode(), ROUNDS, KEY_BYTES)
 
+    def require(self) -> None:
+        """Raise BadInput where the state is shared and no passphrase is given: before a run rather than in it."""
+        if self._shared:
+            with self._lock:
+                self._find()
+
     def _find(self) -> Passphrase:
         if self._passphrase is None:
+            if self._shared and os.environ.get(PASSPHRASE) is None and not os.environ.get(PASSPHRASE_FILE):
+                raise BadInput(
+                    f"the state in {self._shared} is shared: set {PASSPHRASE} (or {PASSPHRASE_FILE}) to the passphrase by which"
+                    " all who use it seal its secrets"
+                )
             self._passphrase = find_passphrase(self._home)
         return self._passphrase
 

@@ -1,7 +1,7 @@
-"""Where stacks are kept: ``HOME/stacks/PROJECT/STACK/{state.json, journal.jsonl, lock.json, fence}``.
+"""Stacks, loaded with what an unfinished run recorded, and saved with a run's journal merged in; exports and imports.
 
-Loads a stack with what an unfinished run recorded, merges a run's journal into the state file, exports and imports.
-Whoever changes a stack holds its :class:`~isostack.engine.lock.StackLock`; reading needs none.
+Where they are kept is a :class:`~isostack.engine.backend.Backend`'s affair: folders of this machine, unless told otherwise.
+Whoever changes a stack holds its lock; reading needs none.
 """
 
 from __future__ import annotations
@@ -9,28 +9,23 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, unquote
 
 from isostack.engine import journal as journals
 from isostack.engine import state_file
 from isostack.engine import urn as urns
-from isostack.engine.files import keep_damaged, make_folder, problem, sync_folder, write_whole
-from isostack.engine.journal import Journal, Recording
-from isostack.engine.lock import FENCE_FILE, LOCK_FILE, Fence
+from isostack.engine.backend import Backend, Lock, Place
+from isostack.engine.folders import Folders
+from isostack.engine.journal import Damaged, Journal, Recording
 from isostack.engine.secrets import Keyring, PassphraseSecrets
 from isostack.engine.state import Snapshot
 from isostack.engine.state_file import Codec
-from isostack.errors import BadInput, OperationFailed
+from isostack.errors import BadInput
 
-STATE_FILE: Final = "state.json"
-PREVIOUS_FILE: Final = "state.previous.json"
-JOURNAL_FILE: Final = "journal.jsonl"
 ATTEMPTS: Final = 20
 
 
@@ -90,89 +85,103 @@ class Loaded:
 
 
 class Store:
-    """The stacks under one home folder. Raises BadInput for what cannot be read, OperationFailed for what cannot be
-    written: one line each, and nothing is lost."""
+    """The stacks of one backend: by default of the folders under ``home``, where this machine's own things are in any case.
 
-    def __init__(self, home: Path, keyring: Keyring | None = None) -> None:
+    Raises BadInput for what cannot be read, OperationFailed for what cannot be written: one line each, and nothing is lost.
+    """
+
+    def __init__(self, home: Path, keyring: Keyring | None = None, backend: Backend | None = None) -> None:
         self.home = home
         self.keyring = keyring or Keyring(home)
+        self.backend = backend or Folders(home)
         self.usual_salt: Mapping[str, str] = {}
         """``{"salt": ...}`` for a stack that has no secrets yet; a fresh one each where this is empty."""
+        self._places: dict[tuple[str, str], Place] = {}
+
+    def place(self, project: str, stack: str) -> Place:
+        """Where a stack is kept; the same one each time, since it knows the lock that is held on it."""
+        key = (project, stack)
+        if key not in self._places:
+            self._places[key] = self.backend.place(project, stack)
+        return self._places[key]
 
     def folder(self, project: str, stack: str) -> Path:
-        """The folder of a stack, which need not exist."""
-        return self.home / "stacks" / _file_name(project) / _file_name(stack)
+        """The folder of a stack on this machine, which need not exist."""
+        return Folders(self.home).place(project, stack).path
 
     def stacks(self) -> list[tuple[str, str]]:
         """The (project, stack) pairs that have a state, in alphabetical order."""
-        try:
-            found = [
-                (unquote(project.name), unquote(stack.name))
-                for project in _folders(self.home / "stacks")
-                for stack in _folders(project)
-                if (stack / STATE_FILE).exists() or (stack / JOURNAL_FILE).exists()
-            ]
-        except OSError as error:
-            raise BadInput(problem("read", self.home / "stacks", error)) from None
-        return sorted(found)
+        return self.backend.stacks()
+
+    def lock(self, project: str, stack: str, command: str) -> Lock:
+        """The lock of a stack, to be entered. Raises BadInput where secrets could not be sealed."""
+        self.keyring.require()
+        return self.place(project, stack).lock(command)
+
+    def holder(self, project: str, stack: str) -> str | None:
+        """Who holds the lock of a stack, in words, or None where nobody does."""
+        return self.place(project, stack).holder()
 
     def load(self, project: str, stack: str) -> Loaded:
         """A stack's state and what an unfinished run added to it; an empty one where there is none.
 
         Secrets are opened when they are first asked for. A run that has no lock may read while another one writes.
         """
-        folder = self.folder(project, stack)
+        place = self.place(project, stack)
         for attempt in range(ATTEMPTS):
-            document, digest = _read_state(folder / STATE_FILE)
-            recording = journals.read(folder / JOURNAL_FILE)
-            origin = str(folder / STATE_FILE)
-            salt = state_file.secrets_state(document, origin) if document else {}
+            document, digest = _read_state(place)
+            recording = _recording(place)
+            salt = state_file.secrets_state(document, place.origin) if document else {}
             secrets = StackSecrets(self.keyring, salt or (recording.secrets_state if recording else {}) or self.usual_salt)
             codec = Codec(secrets)
-            base = state_file.to_snapshot(document, codec, origin) if document else Snapshot()
+            base = state_file.to_snapshot(document, codec, place.origin) if document else Snapshot()
             base.digest = digest
             if recording is None or recording.fits(base) or attempt == ATTEMPTS - 1:
                 break
-            if _digest(_read(folder / STATE_FILE)) == digest and journals.read(folder / JOURNAL_FILE) == recording:
+            if _digest(place.state()) == digest and _recording(place) == recording:
                 break  # nobody is writing: the two do not belong together
-        snapshot = recording.replay(base, codec) if recording else base
+        try:
+            snapshot = recording.replay(base, codec) if recording else base
+        except Damaged as damage:
+            raise BadInput(place.damaged_journal(str(damage))) from None
         return Loaded(project, stack, snapshot, secrets, codec, recording)
 
     def open_journal(self, loaded: Loaded, fence: int) -> Journal:
         """Start the journal of a run that holds the lock with this fence number. What an earlier run's journal says is
         merged into the state file first."""
-        folder = self.folder(loaded.project, loaded.stack)
+        place = self.place(loaded.project, loaded.stack)
         if loaded.recording is not None:
             if loaded.recording.id:
                 self._write(loaded)
-            self._drop_journal(folder)
+            place.drop_journal()
             loaded.recording = None
-        return Journal.open(folder / JOURNAL_FILE, loaded.codec, loaded.snapshot, Fence(folder, fence), fence)
+        return Journal(place.start_log(fence), loaded.codec, loaded.snapshot, fence)
 
     def save(self, loaded: Loaded, journal: Journal | None = None) -> None:
         """Write the snapshot as the stack's state and remove the journal, which is closed. Steps of the journal that
-        have not ended become pending operations. The state before it is kept as ``state.previous.json``."""
+        have not ended become pending operations. The state before it is kept as the previous one."""
         snapshot = loaded.snapshot
         if journal is not None:
-            if journal.fence is not None:
-                journal.fence.check()
+            journal.log.check()
             snapshot.pending_operations += journal.pending.values()
             journal.pending.clear()
             snapshot.metadata.journal = journal.id
             journal.close()
         self._write(loaded)
-        self._drop_journal(self.folder(loaded.project, loaded.stack))
+        self.place(loaded.project, loaded.stack).drop_journal()
         loaded.recording = None
 
     def remove(self, project: str, stack: str) -> None:
         """Forget a stack, in every copy. The fence stays, so that no run which was cut off earlier can write again."""
-        folder = self.folder(project, stack)
-        try:
-            for path in folder.iterdir() if folder.exists() else ():
-                if path.name not in (FENCE_FILE, LOCK_FILE):
-                    path.unlink()
-        except OSError as error:
-            raise OperationFailed(problem("remove", folder, error)) from None
+        self.place(project, stack).remove()
+
+    def previous(self, project: str, stack: str) -> str:
+        """The last sound state before the present one. Raises BadInput where none is kept."""
+        place = self.place(project, stack)
+        data = place.previous()
+        if data is None:
+            raise BadInput(f"{place.origin}: there is no state before this one")
+        return data.decode(errors="replace")
 
     def export(self, project: str, stack: str) -> dict[str, Any]:
         """The state as ``pulumi stack import`` takes it, secrets sealed. Needs no passphrase."""
@@ -217,73 +226,31 @@ class Store:
         snapshot.prune()
         snapshot.metadata.serial += 1
         data = state_file.to_text(snapshot, loaded.codec).encode()
-        path = self.folder(loaded.project, loaded.stack) / STATE_FILE
-        try:
-            make_folder(path.parent)
-            _keep_previous(path)
-            write_whole(path, data)
-        except OSError as error:
-            raise OperationFailed(
-                f"{problem('write', path, error)}; the state before it and the journal of this run are kept"
-            ) from None
+        self.place(loaded.project, loaded.stack).write(data)
         snapshot.digest = _digest(data)
 
-    def _drop_journal(self, folder: Path) -> None:
-        try:
-            (folder / JOURNAL_FILE).unlink(missing_ok=True)
-        except OSError as error:
-            raise OperationFailed(problem("remove", folder / JOURNAL_FILE, error)) from None
-        sync_folder(folder)
 
-
-def _file_name(name: str) -> str:
-    """A folder's name for any name: what is not safe is percent-encoded."""
-    if not name:
-        raise BadInput("a project and a stack need a name")
-    quoted = quote(name, safe="")
-    return "%2E" + quoted[1:] if quoted.startswith(".") else quoted
-
-
-def _folders(path: Path) -> list[Path]:
-    return [entry for entry in path.iterdir() if entry.is_dir()] if path.exists() else []
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise BadInput(problem("read", path, error)) from None
-
-
-def _read_state(path: Path) -> tuple[dict[str, Any] | None, str]:
-    """The document in a state file, and the file's digest."""
-    data = _read(path)
+def _read_state(place: Place) -> tuple[dict[str, Any] | None, str]:
+    """The document of a state, and its digest."""
+    data = place.state()
     if data is None:
         return None, Snapshot().digest
     try:
-        return state_file.parse(data, str(path)), _digest(data)
+        return state_file.parse(data, place.origin), _digest(data)
     except (ValueError, RecursionError) as error:
-        kept = keep_damaged(path)
-        raise BadInput(
-            f"{path} is damaged ({error}); {kept}. Put {path.with_name(PREVIOUS_FILE)} or an export in its place, with"
-            " isostack import, and run refresh"
-        ) from None
+        raise BadInput(place.damaged(str(error))) from None
+
+
+def _recording(place: Place) -> Recording | None:
+    """The journal of a run that has not ended, or nothing where there is none."""
+    data = place.journal()
+    if data is None:
+        return None
+    try:
+        return journals.parse(data, f"the journal of {place.origin}")
+    except Damaged as damage:
+        raise BadInput(place.damaged_journal(str(damage))) from None
 
 
 def _digest(data: bytes | None) -> str:
     return Snapshot().digest if data is None else hashlib.sha256(data).hexdigest()
-
-
-def _keep_previous(path: Path) -> None:
-    """Let the present state file have a second name, that of the previous one."""
-    between = path.with_name(f".{PREVIOUS_FILE}-{os.getpid()}")
-    between.unlink(missing_ok=True)
-    try:
-        between.hardlink_to(path)
-        between.replace(path.with_name(PREVIOUS_FILE))
-    except FileNotFoundError:
-        return  # there is no state yet
-    finally:
-        between.unlink(missing_ok=True)  # two names of one file: renaming one to the other leaves both

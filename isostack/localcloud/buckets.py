@@ -1,15 +1,18 @@
-"""Buckets inside moto, where moto 5.2.5 gets them wrong: what policies allow and deny, and when a lock may change.
+"""Buckets inside moto, where moto 5.2.5 gets them wrong: what policies allow and deny, when a lock may change, and whose it is.
 
 It takes a statement whose condition is not met for a denial, so that a bucket with the commonest policy of all, "nothing
-without TLS", would give and take no objects; it looks for the permission to write access logs in policies of one form;
-and it changes the lock of empty buckets only. Runs inside the local cloud's process.
+without TLS", would give and take no objects; it looks for the permission to write access logs in policies of one form; it
+changes the lock of empty buckets only; and it shows a bucket also to whoever expects another owner. Runs inside the local
+cloud's process.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
 
@@ -22,6 +25,25 @@ def mend_buckets() -> None:
     bucket._log_permissions_enabled_policy = staticmethod(_takes_access_logs)
     backend: Any = S3Backend
     backend.put_object_lock_configuration = _put_object_lock
+    _ask_for_the_owner()
+
+
+@cache
+def _ask_for_the_owner() -> None:
+    from moto.s3.exceptions import MissingBucket
+    from moto.s3.responses import S3Response
+
+    answers: Any = S3Response
+    head = answers.head_bucket
+
+    def head_of_the_expected_owner(self: Any) -> Any:
+        expected = self.headers.get("x-amz-expected-bucket-owner")
+        with suppress(MissingBucket):
+            if expected and self.backend.head_bucket(self.bucket_name).account_id != expected:
+                return 403, {}, ""
+        return head(self)
+
+    answers.head_bucket = head_of_the_expected_owner
 
 
 def _put_object_lock(

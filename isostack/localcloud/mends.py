@@ -277,6 +277,21 @@ def _change_event_subscriptions() -> None:
 
 
 @cache
+def _add_client_ids() -> None:
+    """moto makes identity providers with their client ids, and adds none to one that is there."""
+    from moto.core.responses import EmptyResult
+    from moto.iam.responses import IamResponse
+
+    def add_client_id_to_open_id_connect_provider(self: Any) -> EmptyResult:
+        provider = self.backend.get_open_id_connect_provider(self._get_param("OpenIDConnectProviderArn"))
+        provider.client_id_list = list(dict.fromkeys([*provider.client_id_list, self._get_param("ClientID")]))
+        return EmptyResult()
+
+    answers: Any = IamResponse
+    answers.add_client_id_to_open_id_connect_provider = add_client_id_to_open_id_connect_provider
+
+
+@cache
 def _keep_queue_policies() -> None:
     """moto drops a queue's policy whenever another attribute is set."""
     from moto.sqs.models import Queue
@@ -297,6 +312,7 @@ _MENDS: dict[str, tuple[Callable[[], None], ...]] = {
     "moto.appconfig.models": (_list_configurations, _miss_configurations_politely),
     "moto.cloudwatch.models": (_take_composite_alarms,),
     "moto.elasticache.models": (mend_caches,),
+    "moto.iam.models": (_add_client_ids,),
     "moto.rds.models": (_change_event_subscriptions, _reset_parameters),
     "moto.ec2.models": (_resize_prefix_lists, _forget_deleted_prefix_lists, _tag_new_dhcp_options),
     "moto.sqs.models": (_keep_queue_policies,),

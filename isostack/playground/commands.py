@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from isostack.composition import project_at, store_of
+from isostack.composition import own_store_of, project_at
 from isostack.console import Console, aligned, console, print_json, print_lines, stdout_kept
 from isostack.errors import EXIT_CODES, BadInput, OperationFailed, Refused
 from isostack.options import HERE, Cwd, Debug, Json
@@ -341,7 +341,7 @@ def working(cwd: Path, as_json: bool) -> Iterator[Work]:
     from isostack.playground.lifecycle import Playgrounds, warnings
 
     project = project_at(cwd)
-    store = store_of(project)
+    store = own_store_of(project)
     playgrounds = Playgrounds(project, store, LocalCloud(store.home))
     work = Work(playgrounds, console(), as_json)
     try:

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from isostack.engine import run
 from isostack.engine.deployment import STACK_TYPE, is_default_provider
 from isostack.engine.events import Diagnostic, Phase, Result, Sink, Tally
+from isostack.engine.folders import PREVIOUS_FILE, STATE_FILE
 from isostack.engine.project import PINNED_KEY, Project, StackConfig, load_stack
-from isostack.engine.store import STATE_FILE
 from isostack.engine.values import plain
 from isostack.errors import BadInput, OperationFailed, Refused
 from isostack.localcloud.client import DEFAULT_ACCOUNT, DEFAULT_REGION, Cloud
@@ -380,7 +380,7 @@ class Playgrounds:
     def _mend_state(self, stack: str, sink: Sink) -> None:
         """Put a state that cannot be read aside, and go on from the one before it, or from none."""
         folder = self.store.folder(self.project.name, stack)
-        for file in (folder / STATE_FILE, folder / "state.previous.json"):
+        for file in (folder / STATE_FILE, folder / PREVIOUS_FILE):
             try:
                 self.store.load(self.project.name, stack)
                 return
@@ -388,7 +388,7 @@ class Playgrounds:
                 sink(Diagnostic("warning", str(error)))
             if file.exists() and file.name == STATE_FILE:
                 file.rename(_free_name(folder / "state.unreadable.json"))
-                previous = folder / "state.previous.json"
+                previous = folder / PREVIOUS_FILE
                 if previous.exists():
                     previous.rename(file)
             elif (folder / STATE_FILE).exists():

@@ -7,7 +7,6 @@ without which there is no snapshot; and what a bucket has to be like: versioned,
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from isostack.errors import BadInput, OperationFailed, Refused
 from isostack.playground.snapshots import MANIFEST, Manifest
+from isostack.shared_state.objects import bucket_and_prefix
 
 if TYPE_CHECKING:
     from isostack.playground.account import Account
@@ -28,10 +28,7 @@ class Bucket:
     """Where snapshots are kept. ``address`` is ``s3://BUCKET`` or ``s3://BUCKET/PREFIX``."""
 
     def __init__(self, account: Account, address: str) -> None:
-        match = re.fullmatch(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/([\w./-]*?))?/?", address, re.ASCII)
-        if match is None:
-            raise BadInput(f"{address}: write s3://BUCKET or s3://BUCKET/PREFIX")
-        self.name, self._prefix = match[1], f"{match[2]}/" if match[2] else ""
+        self.name, self._prefix = bucket_and_prefix(address)
         self._s3, self._region = account.client("s3"), account.region
 
     def prepare(self) -> None:

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from isostack.engine.events import Phase, Sink
 from isostack.engine.files import make_folder
-from isostack.engine.lock import StackLock
 from isostack.engine.provider import ProviderError
 from isostack.engine.values import plain
 from isostack.errors import BadInput, IsostackError, Locked, OperationFailed
@@ -215,7 +214,7 @@ def remove(playgrounds: Playgrounds, unknown: Iterable[Found], sink: Sink) -> li
         try:
             with ExitStack() as locks:
                 for owner in sorted(owners):
-                    locks.enter_context(StackLock(playgrounds.store.folder(owner, stack), f"isostack play sweep {name}"))
+                    locks.enter_context(playgrounds.store.lock(owner, stack, f"isostack play sweep {name}"))
                 known = _known(playgrounds, stack)  # a run may have ended since they were found
                 sink(Phase(f"removing {len(group)} orphans of {name}"))
                 blocked += _remove_in_rounds([one for one in group if not known.leaves(one)])

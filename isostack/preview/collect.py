@@ -32,6 +32,7 @@ from isostack.preview.report import Environment, Finding, ParameterChange, Repor
 from isostack.widening import is_creation, widened
 
 if TYPE_CHECKING:
+    from isostack.engine.backend import Backend
     from isostack.engine.plan import Goal
     from isostack.engine.state import ResourceState, Snapshot
     from isostack.engine.values import PropertyMap
@@ -76,6 +77,7 @@ class Sources:
     """What to look at: a project, the home of its states, and a base revision for environments without one.
 
     ``keyring`` opens the states' secrets; without one, placeholders stand for them. With ``plans``, plans are made as well.
+    ``backend`` has the states where they are not under ``home``.
     """
 
     project: Project
@@ -84,6 +86,7 @@ class Sources:
     base: Base | None = None
     keyring: Keyring | None = field(default=None, repr=False)
     plans: bool = False
+    backend: Backend | None = None
 
 
 def collect(sources: Sources, names: Sequence[str], progress: Callable[[str], None]) -> tuple[Report, dict[str, Any]]:
@@ -153,7 +156,7 @@ def look(sources: Sources, name: str) -> Outcome:
 
 def intend(sources: Sources, name: str) -> Looked:
     """What ``up`` would do to an environment, as far as can be told without a cloud. Raises IsostackError."""
-    project, store = sources.project, RecordedStates(sources.home, sources.keyring)
+    project, store = sources.project, RecordedStates(sources.home, sources.keyring, sources.backend)
     config = load_stack(project, name, store.keyring.open)
     snapshot = store.load(project.name, name).snapshot
     if not snapshot.metadata.serial and sources.base:

@@ -14,6 +14,7 @@ from isostack.errors import BadInput
 
 if TYPE_CHECKING:
     from isostack.engine.project import Project
+    from isostack.engine.store import Store
     from isostack.preview.report import Parity, Report
 
 FORMATS = ("text", "json", "markdown", "html")
@@ -32,10 +33,10 @@ class Wanted:
     save: Path | None = None
 
 
-def preview_all(project: Project, home: Path, wanted: Wanted) -> int:
+def preview_all(store: Store, project: Project, wanted: Wanted) -> int:
     """Print the report, and give the exit code: 1 where an environment fails, 3 where something is refused."""
     check(wanted)
-    report = report_of(project, home, wanted, _say if sys.stderr.isatty() else lambda text: None)
+    report = report_of(store, project, wanted, _say if sys.stderr.isatty() else lambda text: None)
     text = formatted(report, wanted)
     if wanted.output is None:
         sys.stdout.write(text)
@@ -56,9 +57,8 @@ def check(wanted: Wanted) -> None:
         raise BadInput(f"--artefact {wanted.artefact}: an address begins with https://")
 
 
-def report_of(project: Project, home: Path, wanted: Wanted, progress: Callable[[str], None]) -> Report:
+def report_of(store: Store, project: Project, wanted: Wanted, progress: Callable[[str], None]) -> Report:
     """Collect the report. Raises BadInput where there is nothing to look at."""
-    from isostack.engine.secrets import Keyring
     from isostack.preview.base import base_of, revision_of
     from isostack.preview.collect import Sources, collect, environments
     from isostack.preview.plans import save
@@ -69,10 +69,11 @@ def report_of(project: Project, home: Path, wanted: Wanted, progress: Callable[[
     names = [wanted.environment] if wanted.environment is not None else names
     revision = revision_of(project)
     # A plan is bound to secrets by their fingerprints, under a key that the states' passphrase gives.
-    keyring = Keyring(home) if wanted.save else None
+    keyring = store.keyring if wanted.save else None
     with ExitStack() as stack:
         base = stack.enter_context(base_of(project, wanted.base)) if wanted.base is not None else None
-        report, plans = collect(Sources(project, home, revision, base, keyring, wanted.save is not None), names, progress)
+        sources = Sources(project, store.home, revision, base, keyring, wanted.save is not None, store.backend)
+        report, plans = collect(sources, names, progress)
     if wanted.save:
         save(wanted.save, project, revision, plans)
     return replace(report, parity=_parity(project, progress)) if wanted.parity else report

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from isostack.engine.backend import Backend
 from isostack.engine.provider import Checked, Diff, OnlyTheCloudKnows, Resource
 from isostack.engine.secrets import Keyring
 from isostack.engine.state import Snapshot
@@ -62,10 +63,10 @@ class Placeholders(Keyring):
 
 
 class RecordedStates(Store):
-    """The states under a home folder, to be read only; one may stand in for a stack that has none."""
+    """The states of a project, to be read only; one may stand in for a stack that has none."""
 
-    def __init__(self, home: Path, keyring: Keyring | None = None) -> None:
-        super().__init__(home, keyring or Placeholders(home))
+    def __init__(self, home: Path, keyring: Keyring | None = None, backend: Backend | None = None) -> None:
+        super().__init__(home, keyring or Placeholders(home), backend)
         self.stand_ins: dict[tuple[str, str], Snapshot] = {}
 
     def load(self, project: str, stack: str) -> Loaded:

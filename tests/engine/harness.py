@@ -13,11 +13,12 @@ import pulumi
 
 from isostack.engine import run
 from isostack.engine.events import Diagnostic, Event, Op, Result, StepDone, StepStarted
+from isostack.engine.folders import JOURNAL_FILE
 from isostack.engine.lock import LOCK_FILE
 from isostack.engine.project import StackConfig, load_project
 from isostack.engine.run import Options
 from isostack.engine.state import ResourceState, Snapshot
-from isostack.engine.store import JOURNAL_FILE, Store
+from isostack.engine.store import Store
 from tests.engine.fake_cloud import Call, FakeCloud
 
 Program = Callable[[], Any] | str

@@ -16,9 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isostack.engine.journal import Journal, replay
+from isostack.engine import store
+from isostack.engine.folders import FileLog, Folder
+from isostack.engine.journal import Damaged, Journal
 from isostack.engine.lock import Fence, StackLock
 from isostack.engine.state import PendingOperation, ResourceState, Snapshot
+from isostack.engine.state_file import Codec
 from isostack.engine.values import Secret
 from isostack.errors import BadInput, Locked, OperationFailed
 from tests.engine.states import PROVIDER, codec, provider, queue, stack, urn
@@ -28,13 +31,28 @@ def creating(resource: ResourceState) -> PendingOperation:
     return PendingOperation("creating", dataclasses.replace(resource, id="", outputs={}))
 
 
+def opened(path: Path, codec: Codec, base: Snapshot, fence: Fence | None = None, number: int = 0) -> Journal:
+    """A journal in a file."""
+    return Journal(FileLog(path, fence), codec, base, number)
+
+
+def replay(base: Snapshot, path: Path, codec: Codec) -> Snapshot:
+    """What the store makes of a journal in a file."""
+    assert path.name == "journal.jsonl"
+    recording = store._recording(Folder(path.parent))
+    try:
+        return recording.replay(base, codec) if recording else base.copy()
+    except Damaged as damage:
+        raise BadInput(Folder(path.parent).damaged_journal(str(damage))) from None
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "journal.jsonl"
 
 
 def test_an_ended_step_leaves_its_outcome(path: Path) -> None:
-    journal = Journal.open(path, codec(), Snapshot())
+    journal = opened(path, codec(), Snapshot())
     number = journal.begin(creating(queue("a")))
     journal.end(number, put=[queue("a", outputs={"x": 1})])
     snapshot = replay(Snapshot(), path, codec())
@@ -43,7 +61,7 @@ def test_an_ended_step_leaves_its_outcome(path: Path) -> None:
 
 
 def test_a_step_that_was_cut_off_is_pending(path: Path) -> None:
-    journal = Journal.open(path, codec(), Snapshot())
+    journal = opened(path, codec(), Snapshot())
     journal.begin(creating(queue("a")))
     snapshot = replay(Snapshot(), path, codec())
     assert snapshot.resources == []
@@ -52,7 +70,7 @@ def test_a_step_that_was_cut_off_is_pending(path: Path) -> None:
 
 def test_a_failed_step_leaves_nothing(path: Path) -> None:
     base = Snapshot([queue("a")])
-    journal = Journal.open(path, codec(), base)
+    journal = opened(path, codec(), base)
     journal.fail(journal.begin(PendingOperation("deleting", queue("a"))))
     snapshot = replay(base, path, codec())
     assert (snapshot.resources, snapshot.pending_operations) == ([queue("a")], [])
@@ -61,7 +79,7 @@ def test_a_failed_step_leaves_nothing(path: Path) -> None:
 def test_a_replacement_leaves_the_new_resource_and_the_old_copy(path: Path) -> None:
     old, new = queue("a", id="old"), queue("a", id="new")
     base = Snapshot([old, queue("b", "a")])
-    journal = Journal.open(path, codec(), base)
+    journal = opened(path, codec(), base)
     journal.end(journal.begin(creating(new)), put=[dataclasses.replace(old, delete=True), new], removed=[old])
     snapshot = replay(base, path, codec())
     assert [(r.id, r.delete) for r in snapshot.resources] == [("new", False), ("b-id", False), ("old", True)]
@@ -71,13 +89,13 @@ def test_a_replacement_leaves_the_new_resource_and_the_old_copy(path: Path) -> N
 def test_settling_takes_away_what_an_earlier_run_left_pending(path: Path) -> None:
     first, second = creating(queue("a")), creating(queue("b"))
     base = Snapshot([], [first, second])
-    Journal.open(path, codec(), base).settle(first)
+    opened(path, codec(), base).settle(first)
     assert replay(base, path, codec()).pending_operations == [second]
 
 
 def test_renames_and_metadata_are_replayed(path: Path) -> None:
     base = Snapshot([queue("a"), queue("b", "a")])
-    journal = Journal.open(path, codec(), base)
+    journal = opened(path, codec(), base)
     journal.rename(urn("a"), urn("z"))
     journal.metadata(cloud="cloud-2")
     snapshot = replay(base, path, codec())
@@ -86,7 +104,7 @@ def test_renames_and_metadata_are_replayed(path: Path) -> None:
 
 
 def test_an_outcome_without_a_change_writes_nothing(path: Path) -> None:
-    journal = Journal.open(path, codec(), Snapshot())
+    journal = opened(path, codec(), Snapshot())
     size = path.stat().st_size
     journal.put()
     assert path.stat().st_size == size
@@ -94,14 +112,14 @@ def test_an_outcome_without_a_change_writes_nothing(path: Path) -> None:
 
 def test_references_to_what_is_gone_are_dropped(path: Path) -> None:
     base = Snapshot([queue("a"), queue("b", "a")])
-    Journal.open(path, codec(), base).put(removed=[queue("a")])
+    opened(path, codec(), base).put(removed=[queue("a")])
     snapshot = replay(base, path, codec())
     snapshot.verify()
     assert snapshot.resources == [queue("b")]
 
 
 def test_no_secret_stands_in_the_journal_and_its_salt_comes_before_it(path: Path) -> None:
-    journal = Journal.open(path, codec(), Snapshot())
+    journal = opened(path, codec(), Snapshot())
     journal.put([queue("a")])
     journal.put([queue("b", outputs={"password": Secret("hunter2")})])
     journal.put([queue("c", outputs={"password": Secret("hunter2")})])
@@ -114,20 +132,20 @@ def test_no_secret_stands_in_the_journal_and_its_salt_comes_before_it(path: Path
 
 
 def test_the_file_is_its_owners_alone(path: Path) -> None:
-    Journal.open(path, codec(), Snapshot())
+    opened(path, codec(), Snapshot())
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_a_journal_is_never_written_over(path: Path) -> None:
-    Journal.open(path, codec(), Snapshot()).put([queue("a")])
+    opened(path, codec(), Snapshot()).put([queue("a")])
     before = path.read_bytes()
     with pytest.raises(BadInput, match="cannot start the journal"):
-        Journal.open(path, codec(), Snapshot())
+        opened(path, codec(), Snapshot())
     assert path.read_bytes() == before
 
 
 def test_a_closed_journal_takes_nothing(path: Path) -> None:
-    journal = Journal.open(path, codec(), Snapshot())
+    journal = opened(path, codec(), Snapshot())
     journal.close()
     with pytest.raises(OperationFailed, match="it is closed"):
         journal.put([queue("a")])
@@ -137,7 +155,7 @@ def test_a_closed_journal_takes_nothing(path: Path) -> None:
 
 
 def test_what_is_merged_into_the_state_is_not_replayed_again(path: Path) -> None:
-    journal = Journal.open(path, codec(), Snapshot([queue("a")]))
+    journal = opened(path, codec(), Snapshot([queue("a")]))
     journal.put(removed=[queue("a")])
     merged = Snapshot([queue("a", outputs={"made": "again"})])
     merged.metadata.journal = journal.id
@@ -147,7 +165,7 @@ def test_what_is_merged_into_the_state_is_not_replayed_again(path: Path) -> None
 def test_a_journal_over_another_state_is_refused(path: Path) -> None:
     base = Snapshot([queue("a")])
     base.digest = "one"
-    Journal.open(path, codec(), base).put([queue("b")])
+    opened(path, codec(), base).put([queue("b")])
     base.digest = "two"
     with pytest.raises(BadInput, match="was written over another state file"):
         replay(base, path, codec())
@@ -161,7 +179,7 @@ def test_without_a_journal_the_base_stands(path: Path) -> None:
 
 
 def test_a_truncated_last_line_is_ignored(path: Path) -> None:
-    journal = Journal.open(path, codec(), Snapshot())
+    journal = opened(path, codec(), Snapshot())
     journal.put([queue("a")])
     journal.put([queue("b")])
     path.write_bytes(path.read_bytes()[:-5])
@@ -188,7 +206,7 @@ def test_a_journal_cut_off_in_its_first_line_says_nothing(path: Path, content: b
     ],
 )
 def test_a_damaged_line_is_told_and_the_file_is_kept(path: Path, line: bytes) -> None:
-    journal = Journal.open(path, codec(), Snapshot())
+    journal = opened(path, codec(), Snapshot())
     journal.put([queue("a")])
     journal.close()
     damaged = path.read_bytes() + line + b"\n" + b'{"fail":1}\n'
@@ -226,7 +244,7 @@ class FullDisk:
 
 
 def test_a_full_disk_is_one_line_and_leaves_a_sound_journal(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal = Journal.open(path, codec(), Snapshot())
+    journal = opened(path, codec(), Snapshot())
     journal.put([queue("a")])
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", FullDisk(room=20))
@@ -240,7 +258,7 @@ def test_a_line_that_cannot_be_taken_back_ends_the_journal(path: Path, monkeypat
     def refuse(*_: Any) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
-    journal = Journal.open(path, codec(), Snapshot())
+    journal = opened(path, codec(), Snapshot())
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", FullDisk(room=20))
         patch.setattr(os, "ftruncate", refuse)
@@ -252,7 +270,7 @@ def test_a_line_that_cannot_be_taken_back_ends_the_journal(path: Path, monkeypat
 
 
 def test_a_step_that_could_not_be_recorded_is_not_pending(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal = Journal.open(path, codec(), Snapshot())
+    journal = opened(path, codec(), Snapshot())
     monkeypatch.setattr(os, "write", FullDisk(room=0))
     with pytest.raises(OperationFailed):
         journal.begin(creating(queue("a")))
@@ -262,7 +280,7 @@ def test_a_step_that_could_not_be_recorded_is_not_pending(path: Path, monkeypatc
 def test_a_run_that_was_taken_over_writes_nothing_any_more(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     with StackLock(tmp_path, "first") as lock:
-        journal = Journal.open(path, codec(), Snapshot(), Fence(tmp_path, lock.fence), lock.fence)
+        journal = opened(path, codec(), Snapshot(), Fence(tmp_path, lock.fence), lock.fence)
         journal.put([queue("a")])
         before = path.read_bytes()
         (tmp_path / "lock.json").unlink()
@@ -272,7 +290,7 @@ def test_a_run_that_was_taken_over_writes_nothing_any_more(tmp_path: Path) -> No
 
 
 def test_threads_do_not_write_into_each_others_lines(path: Path) -> None:
-    journal = Journal.open(path, codec(), Snapshot())
+    journal = opened(path, codec(), Snapshot())
 
     def work(thread: int) -> None:
         for i in range(50):
@@ -296,8 +314,9 @@ class Run:
     """Does what an engine does, to a live snapshot and to a journal. Resources depend on older ones only."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self.live = Snapshot([stack(), provider()], [creating(queue("before"))])
-        self.journal = Journal.open(path, codec(), self.live)
+        self.journal = opened(path, codec(), self.live)
         self.names: list[str] = []
         self.count = 0
 
@@ -388,7 +407,7 @@ def test_the_replayed_snapshot_is_the_live_one(actions: list[tuple[str, int]]) -
         run.live.pending_operations += run.journal.pending.values()
         run.live.verify()
         run.journal.close()
-        assert content(replay(base, run.journal.path, codec())) == content(run.live)
+        assert content(replay(base, run.path, codec())) == content(run.live)
 
 
 @given(steps, st.data())
@@ -400,9 +419,9 @@ def test_every_prefix_of_a_journal_is_a_sound_snapshot(actions: list[tuple[str, 
         for action, pick in actions:
             run.do(action, pick)
         run.journal.close()
-        whole = run.journal.path.read_bytes()
+        whole = run.path.read_bytes()
         ends = [0, *(i + 1 for i, byte in enumerate(whole) if byte == ord("\n"))]
         cuts = data.draw(st.lists(st.integers(0, len(whole)), max_size=5))
         for cut in [*ends, *cuts]:
-            run.journal.path.write_bytes(whole[:cut])
-            replay(base, run.journal.path, codec()).verify()
+            run.path.write_bytes(whole[:cut])
+            replay(base, run.path, codec()).verify()

@@ -13,6 +13,7 @@ import pytest
 
 from isostack.engine import secrets as secrets_module
 from isostack.engine import store as module
+from isostack.engine.folders import Folder
 from isostack.engine.journal import Journal
 from isostack.engine.lock import StackLock
 from isostack.engine.state import PendingOperation
@@ -106,7 +107,7 @@ def test_a_crash_between_the_save_and_the_journals_removal_replays_nothing_twice
     journal.put(removed=[queue("a")])
     journal.begin(PendingOperation("creating", queue("b", id="")))
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "_drop_journal", lambda *_: None)
+        patch.setattr(Folder, "drop_journal", lambda *_: None)
         store.save(loaded, journal)
     assert "journal.jsonl" in files(store)
     for again in (store.load("shop", "dev"), start(store)[0]):
@@ -204,10 +205,10 @@ def test_a_reader_is_not_confused_by_a_run_that_ends_while_it_reads(store: Store
     read_state = module._read_state
     calls = 0
 
-    def read_and_be_overtaken(path: Path) -> Any:
+    def read_and_be_overtaken(place: Any) -> Any:
         nonlocal calls
         calls += 1
-        result = read_state(path)
+        result = read_state(place)
         if calls == 1:
             monkeypatch.setattr(module, "_read_state", read_state)
             have(store, queue("b"))
