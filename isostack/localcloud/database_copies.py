@@ -87,6 +87,15 @@ class DatabaseCopies:
 
         threading.Thread(target=remove, daemon=True).start()
 
+    def ready(self) -> dict[str, tuple[str, tuple[Signature, Signature]]] | None:
+        """What lies ready beside each server, for :meth:`take_over`; None while some is being made."""
+        if any(one.lock.locked() or (one.timer and one.timer.is_alive()) for one in self._ready.values()):
+            return None
+        return {name: (one.copy, one.looks) for name, one in self._ready.items()}
+
+    def take_over(self, ready: dict[str, tuple[str, tuple[Signature, Signature]]]) -> None:
+        self._ready = {name: _Ready(copy=copy, looks=looks) for name, (copy, looks) in ready.items()}
+
     # -- the copy that lies ready -------------------------------------------------------------------------------------
 
     def _of(self, name: str) -> _Ready:

@@ -21,7 +21,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -157,7 +157,7 @@ class DatabaseServers:
 
     def exchange(self, name: str, port: int, content: Path, aside: Path) -> None:
         """Put other content in the place of the server's, by renaming; what it had goes aside. It runs afterwards."""
-        self.stop(name)
+        self.stop(name, for_good=True)
         if self.data(name).exists():
             self.data(name).rename(aside)
         content.rename(self.data(name))
@@ -248,6 +248,12 @@ class DatabaseServers:
         shutil.rmtree(self.folder, ignore_errors=True)
         if everything:
             shutil.rmtree(self._first_content, ignore_errors=True)
+
+    def keep_only(self, names: Set[str]) -> None:
+        """Remove what other servers have left, and what was under way when the local cloud was killed."""
+        left = [path for path in self.folder.glob("servers/*") if path.name not in names]
+        for path in (*left, *self.folder.glob("removed-*"), *self.folder.glob("new-*")):
+            shutil.rmtree(path, ignore_errors=True)
 
     # -- files --------------------------------------------------------------------------------------------------------
 
@@ -358,6 +364,17 @@ class DatabaseServers:
             lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
             raise DatabaseError(f"{Path(command[0]).name}: {lines[-1]}")
         return str(done.stdout)
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of 127.0.0.1 now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
 
 
 def free_port() -> int:

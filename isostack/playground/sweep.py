@@ -22,7 +22,7 @@ from isostack.engine.files import make_folder
 from isostack.engine.lock import StackLock
 from isostack.engine.provider import ProviderError
 from isostack.engine.values import plain
-from isostack.errors import BadInput, IsostackError, Locked, OperationFailed
+from isostack.errors import BadInput, IsostackError, Locked
 from isostack.localcloud.client import Cloud
 from isostack.localcloud.provider import GLOBAL_SERVICES, LocalCloudProvider
 from isostack.playground import listings, names, records
@@ -177,10 +177,9 @@ def orphans(playgrounds: Playgrounds, name: str | None = None) -> Orphans:
     Where a state cannot be read, what it may know is not among it.
     """
     result = Orphans()
-    try:
-        playgrounds.local_cloud.identity()
-    except OperationFailed:  # it does not run, and holds nothing
+    if playgrounds.local_cloud.holds_nothing():
         return result
+    playgrounds.host.identity()
     known = _known(playgrounds, names.stack_of(name) if name else None)
     for stack, why in known.unreadable.items():
         mend = f"isostack play reset {stack.removeprefix(names.PREFIX)}" if stack.startswith(names.PREFIX) else "mend it first"
