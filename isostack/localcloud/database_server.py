@@ -410,27 +410,30 @@ def _end(process: subprocess.Popen[bytes], at_once: bool) -> None:
             return
 
 
-def end_strays(home: Path) -> None:
-    """End the servers of a local cloud that is no longer there to do it."""
+def end_strays(home: Path, *, for_good: bool = True) -> None:
+    """End the servers of a local cloud that is no longer there to do it; so that they can go on later, or for good."""
     account = _Account.of_this_process()
     folder = home if account.user is None else Path(tempfile.gettempdir()) / _SYSTEM_FOLDER / _name_of(home)
-    _end_strays(folder / "databases")
+    _end_strays(folder / "databases", for_good)
 
 
-def _end_strays(folder: Path) -> None:
+def _end_strays(folder: Path, for_good: bool = True) -> None:
     for file in folder.glob("servers/*/data/postmaster.pid"):
-        _end_stray(file)
+        _end_stray(file, for_good)
 
 
-def _end_stray(pid_file: Path) -> None:
+def _end_stray(pid_file: Path, for_good: bool) -> None:
     """End a server whose local cloud was killed, if the process is that very server."""
     import psutil
 
     with suppress(OSError, ValueError, IndexError, psutil.Error):
         process = psutil.Process(int(pid_file.read_text().splitlines()[0]))
         if process.name() == "postgres" and process.cwd() == str(pid_file.parent.resolve()):
-            process.send_signal(signal.SIGQUIT)
-            process.wait(5)
+            for number in (signal.SIGINT, signal.SIGQUIT)[for_good:]:
+                process.send_signal(number)
+                with suppress(psutil.TimeoutExpired):
+                    process.wait(5)
+                    return
 
 
 def _reachable(home: Path, account: _Account) -> Path:

@@ -225,7 +225,8 @@ class LocalCloud:
         """``predecessor`` is the file for what one held that was killed."""
         import psutil
 
-        end_strays(self.home)  # databases of a local cloud that was killed
+        # Databases of a local cloud that was killed. What they were told last is not in their files yet.
+        end_strays(self.home, for_good=not (predecessor and Path(predecessor).is_file()))
         content = str(_MEMORY / f"isostack-{secrets.token_hex(8)}") if _MEMORY.is_dir() else ""
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | _ENVIRONMENT
         with _private(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as log:

@@ -186,6 +186,7 @@ class Playgrounds:
         record = self.records.get(name) or self._new(name, base)
         self.records.keep(record)
         self._mend_state(names.stack_of(name), sink)
+        _load_what_takes_long()
         starting.join()
         ahead = _Ahead(self, record)
         if not was_empty:
@@ -377,7 +378,10 @@ class Playgrounds:
     def _put_back(self, record: Record, manifest: Manifest, sink: Sink, ahead: _Ahead | None = None) -> None:
         state = self._state(names.stack_of(record.name)).snapshot
         done = ahead.done(manifest, state) if ahead else set()
-        told = lambda what: sink(Phase(f"putting back {what}"))  # noqa: E731 - one line says it
+
+        def told(what: str) -> None:
+            sink(Phase(f"putting back {what}"))
+
         self.snapshots(record.name).put_back(manifest, state, self.store.keyring, told, done=done)
 
     def _migrate_again(self, record: Record, sink: Sink) -> None:
@@ -452,6 +456,13 @@ class _Ahead:
     def _which(state: Snapshot, urn: str) -> tuple[str, str]:
         resource = state.get(urn)
         return (resource.id, resource.created) if resource else ("", "")
+
+
+def _load_what_takes_long() -> None:
+    """Import what a run needs anyway: a quarter of a second, for which the local cloud may be waited for."""
+    import botocore.session  # noqa: F401
+
+    import isostack.engine.monitor  # noqa: F401
 
 
 def warnings(all_records: list[Record], show: Callable[[str], None]) -> None:
