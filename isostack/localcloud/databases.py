@@ -147,6 +147,7 @@ class Databases:
         instance = real.instance
         try:
             user, password = instance.master_username, _password(instance)
+            self.copies.give_back(real.name)
             self.servers.revive(real.name, real.port, user, password, instance.db_name or "")
         except (DatabaseError, OSError) as error:
             instance.status = "failed"
@@ -195,13 +196,14 @@ class Databases:
                 return real
         raise DatabaseError(f"there is no database {arn}")
 
-    def keep(self, arn: str, copy: str) -> dict[str, Any]:
-        """A copy of an instance's content that outlives the local cloud: its digest and its bytes."""
+    def keep(self, arn: str, copy: str, goes: bool = False) -> dict[str, Any]:
+        """A copy of an instance's content that outlives the local cloud: its digest and its bytes. One that ``goes`` is ended."""
         real = self.by_arn(arn)
         self.revive(real)
         if not self.servers.running(real.name):
             raise DatabaseError(f"database {real.instance.db_instance_identifier} does not run")
-        digest, size = self.copies.keep(real.name, copy)
+        with real.changing:
+            digest, size = (self.copies.take if goes else self.copies.keep)(real.name, copy)
         return {"digest": digest, "bytes": size}
 
     def bring_back(self, arn: str, copy: str, digest: str) -> dict[str, Any]:

@@ -169,12 +169,13 @@ class LocalCloud:
         """Empty a queue."""
         self._ask(self._running(), "DELETE", f"/isostack/messages?queue={queue_arn}")
 
-    def keep_database(self, arn: str, copy: str) -> tuple[str, int]:
+    def keep_database(self, arn: str, copy: str, *, goes: bool = False) -> tuple[str, int]:
         """Keep a copy of a real database under a name, whatever becomes of the cloud: its digest and its bytes.
 
+        One that ``goes`` is deleted next, and does not run any more; if it stays, it runs again when somebody asks RDS for it.
         Raises OperationFailed where no such database runs.
         """
-        kept = self._databases(do="keep", arn=arn, copy=copy)
+        kept = self._databases(do="keep", arn=arn, copy=copy, goes=goes)
         return str(kept["digest"]), int(kept["bytes"])
 
     def bring_database_back(self, arn: str, copy: str, digest: str) -> None:
@@ -203,10 +204,10 @@ class LocalCloud:
         """Let a network's containers reach it no longer."""
         self._own("relays", do="close", address=address)
 
-    def _databases(self, **asked: str) -> dict[str, Any]:
+    def _databases(self, **asked: str | bool) -> dict[str, Any]:
         return self._own("databases", **asked)
 
-    def _own(self, page: str, **asked: str) -> dict[str, Any]:
+    def _own(self, page: str, **asked: str | bool) -> dict[str, Any]:
         record = self._running()
         status, body = _request(record, "POST", f"/isostack/{page}", _COPY_SECONDS, json.dumps(asked))
         answer: dict[str, Any] = json.loads(body)

@@ -125,7 +125,7 @@ class Playgrounds:
         record = self.get(name)
         stack = self._stack(replace(record, containers=None), self._base(), sink)
         has_state = (self.project.name, stack.name) in self.store.stacks()
-        kept = self.take(name, LAST, sink) if snapshot and has_state and self._is_there(stack.name) else None
+        kept = self.take(name, LAST, sink, goes=True) if snapshot and has_state and self._is_there(stack.name) else None
         result = run.destroy(stack) if has_state else None
         if result is not None and result.result != "succeeded":
             return result, kept
@@ -147,15 +147,18 @@ class Playgrounds:
 
     # -- data ---------------------------------------------------------------------------------------------------------
 
-    def take(self, name: str, label: str, sink: Sink) -> Manifest:
-        """Keep all data of a playground under a label."""
+    def take(self, name: str, label: str, sink: Sink, *, goes: bool = False) -> Manifest:
+        """Keep all data of a playground under a label. One that ``goes`` is removed next."""
         record = self.get(name)
         stack = names.stack_of(record.name)
         loaded = self._state(stack)
         exported = json.dumps(self.store.export(self.project.name, stack))
-        return self.snapshots(name).take(
-            label, loaded.snapshot, exported, record.expires, loaded.secrets, lambda what: sink(Phase(f"keeping {what}"))
-        )
+
+        def told(what: str) -> None:
+            sink(Phase(f"keeping {what}"))
+
+        snapshots = self.snapshots(name)
+        return snapshots.take(label, loaded.snapshot, exported, record.expires, loaded.secrets, told, goes=goes)
 
     def restore(self, name: str, label: str | None, sink: Sink) -> tuple[Manifest, Result]:
         """Bring the environment up and its data to what a snapshot holds: the one with this label, or the newest.

@@ -98,8 +98,11 @@ class Snapshots:
         expires: str,
         sealer: StackSecrets,
         progress: Callable[[str], None],
+        *,
+        goes: bool = False,
     ) -> Manifest:
-        """Keep everything under a label, in place of an older one of that name. ``expires`` is the playground's.
+        """Keep everything under a label, in place of an older one of that name. ``expires`` is the playground's; one that
+        ``goes`` is removed next, so that its databases are ended and need not be copied.
 
         Raises BadInput for a label that is none, and OperationFailed where something cannot be kept; there is then no new
         snapshot, and the old one stays.
@@ -107,7 +110,7 @@ class Snapshots:
         check_label(label)
         draft = self.folder / f".{label}.{secrets.token_hex(4)}"
         copy = f"{self._playground}-{label}-{secrets.token_hex(4)}"
-        context = data.Context(draft, copy, self._local_cloud, sealer)
+        context = data.Context(draft, copy, self._local_cloud, sealer, goes)
         stores: dict[str, dict[str, Any]] = {}
         try:
             make_folder(draft)
