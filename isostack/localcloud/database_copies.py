@@ -177,7 +177,7 @@ def _digest(folder: Path) -> tuple[str, int]:
     """
     total, size = hashlib.sha256(), 0
     found = (os.path.join(place, name) for place, _, names in os.walk(folder) for name in names)  # noqa: PTH118 - as above
-    for path in sorted(found, key=lambda path: path.split(os.sep)):
+    for path in sorted(found, key=lambda path: path.split("/")):
         content = hashlib.sha256()
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
             while chunk := file.read(_CHUNK):

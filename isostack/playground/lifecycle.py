@@ -104,6 +104,8 @@ class Playgrounds:
         record = replace(record, parameters=base.values.get(PINNED_KEY, ""), containers=self._containers(record, asked))
         stack = self._stack(record, base, sink)
         self.records.keep(record)
+        if record.containers:
+            self.records.add_mark(record.containers.mark)
         threading.Thread(target=self._start_cloud, daemon=True).start()
         is_new = (self.project.name, stack.name) not in self.store.stacks()
         if is_new:
@@ -192,8 +194,7 @@ class Playgrounds:
         _load_what_takes_long()
         starting.join()
         ahead = _Ahead(self, record)
-        if not was_empty:
-            self._remove_what_was_lost(record, sink)
+        self._remove_what_was_lost(record, sink, in_cloud=not was_empty)
         if record.containers:
             containers.drop_failed(record.containers)
         result = run.up(self._stack(record, base, sink), run.Options(refresh=True, skip_preview=True))
@@ -312,14 +313,10 @@ class Playgrounds:
         self.records.keep_salt(snapshot.secrets_state)
         self.records.add_places((cloud.account_id, cloud.region) for cloud in sweep.clouds_of(snapshot, self).values())
 
-    def _remove_what_was_lost(self, record: Record, sink: Sink) -> None:
+    def _remove_what_was_lost(self, record: Record, sink: Sink, *, in_cloud: bool) -> None:
         """Remove what bears the playground's tag but is not in its state: names may be taken, and nothing is to be doubled."""
-        orphans = sweep.orphans(self, record.name)
-        stay = orphans.unseen + sweep.remove(self, orphans.found, sink)
-        if record.containers:
-            known = self.store.load(self.project.name, names.stack_of(record.name)).snapshot.resources
-            stay += containers.remove_lost(record.containers, known)
-        for line in stay:
+        orphans = sweep.orphans(self, record.name, in_cloud=in_cloud)
+        for line in orphans.unseen + sweep.remove(self, orphans.found, sink):
             sink(Diagnostic("warning", line))
 
     def _containers(self, record: Record, asked: Asked) -> containers.Containers | None:
