@@ -31,6 +31,8 @@ _QUIET_SECONDS = 1.0
 _QUIET_PER_SECOND = 20
 """So many times as long as keeping took must nothing change before it is done again."""
 _LARGEST = 256 * 2**20
+_OF_THE_MOMENT = {"resourcegroupstaggingapi"}
+"""Services that have nothing of their own, but answers of which somebody may want the next page."""
 _READS = ("Get", "List", "Describe", "Head", "BatchGet", "Lookup", "Search", "Scan", "Query", "Check")
 
 
@@ -98,6 +100,7 @@ class Content:
         backends = [
             (service.service_name, account, region, backend)
             for service in list(BackendDict._instances)  # type: ignore[misc]  # a generic's class variable
+            if service.service_name not in _OF_THE_MOMENT
             for account, region, backend in list(service.iter_backends())
         ]
         descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}-")

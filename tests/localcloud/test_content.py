@@ -102,6 +102,15 @@ def test_what_only_reads_leaves_what_is_kept(local: LocalCloud) -> None:
     assert file.stat().st_ino == before
 
 
+def test_answers_of_several_pages_are_not_in_its_way(local: LocalCloud) -> None:
+    cloud = aws(local)
+    for name in "abc":
+        cloud.client("sqs").create_queue(QueueName=name, tags={"playground": "ana"})
+    page = cloud.client("resourcegroupstaggingapi").get_resources(ResourcesPerPage=1)
+    assert page["PaginationToken"]
+    wait_until_kept(local)
+
+
 def test_only_the_owner_reads_it_and_a_stop_takes_it_away(local: LocalCloud) -> None:
     aws(local).client("sqs").create_queue(QueueName="jobs")
     file = wait_until_kept(local)
