@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copyreg
 import hashlib
+import marshal
 import os
 import pickle
 import stat
@@ -19,10 +20,14 @@ import sys
 import tempfile
 import threading
 import time
+import weakref
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 from moto.core.base_backend import BackendDict
@@ -162,7 +167,7 @@ def _made_by() -> tuple[str, ...]:
 
 
 class _Pickler(pickle.Pickler):
-    """Locks are made anew, keys and certificates travel as DER."""
+    """Locks are made anew, keys and certificates travel as DER, and lambdas, which moto has in its dictionaries, as code."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -171,8 +176,27 @@ class _Pickler(pickle.Pickler):
             type(threading.RLock()): lambda lock: (threading.RLock, ()),
             type(threading.Lock()): lambda lock: (threading.Lock, ()),
             threading.Condition: lambda condition: (threading.Condition, ()),
+            weakref.WeakValueDictionary: lambda known: (weakref.WeakValueDictionary, (dict(known),)),
             **_cryptographic(),
         }
+
+
+    def reducer_override(self, one: Any) -> Any:
+        if isinstance(one, FunctionType) and "<locals>" in one.__qualname__ and not one.__closure__:
+            return _local_function, (one.__module__, marshal.dumps(one.__code__))
+        if isinstance(one, defaultdict) and type(one) is not defaultdict:  # pickle would call its constructor without arguments
+            return _dictionary, (type(one), one.default_factory), vars(one), None, iter(dict.items(one))
+        return NotImplemented
+
+
+def _dictionary(kind: type[defaultdict[Any, Any]], default: Callable[[], Any] | None) -> defaultdict[Any, Any]:
+    made = kind.__new__(kind)
+    defaultdict.__init__(made, default)
+    return made
+
+
+def _local_function(module: str, code: bytes) -> FunctionType:
+    return FunctionType(marshal.loads(code), vars(import_module(module)))  # noqa: S302 - the owner's own, as above
 
 
 def _cryptographic() -> dict[type, Callable[[Any], Any]]:

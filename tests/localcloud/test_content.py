@@ -16,6 +16,7 @@ import pytest
 from isostack.localcloud.client import Cloud
 from isostack.localcloud.database_server import DatabaseServers, available
 from isostack.localcloud.server import LocalCloud
+from isostack.playground.listings import survey
 
 pytestmark = pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="the system's memory has no folder here")  # noqa: S108
 
@@ -102,13 +103,18 @@ def test_what_only_reads_leaves_what_is_kept(local: LocalCloud) -> None:
     assert file.stat().st_ino == before
 
 
-def test_answers_of_several_pages_are_not_in_its_way(local: LocalCloud) -> None:
+def test_whatever_services_were_asked_is_not_in_its_way(local: LocalCloud) -> None:
     cloud = aws(local)
     for name in "abc":
         cloud.client("sqs").create_queue(QueueName=name, tags={"playground": "ana"})
-    page = cloud.client("resourcegroupstaggingapi").get_resources(ResourcesPerPage=1)
-    assert page["PaginationToken"]
+    assert cloud.client("resourcegroupstaggingapi").get_resources(ResourcesPerPage=1)["PaginationToken"]
+    cloud.client("ssm").put_parameter(Name="greeting", Value="hello", Type="String")
+    assert len(survey(cloud, frozenset(), set()).found) == 3  # asks every service that isostack lists
     wait_until_kept(local)
+    kill(local)
+    cloud = aws(local)
+    assert cloud.client("ssm").get_parameter(Name="greeting")["Parameter"]["Value"] == "hello"
+    assert len(survey(cloud, frozenset(), set()).found) == 3
 
 
 def test_only_the_owner_reads_it_and_a_stop_takes_it_away(local: LocalCloud) -> None:
