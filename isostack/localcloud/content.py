@@ -180,7 +180,6 @@ class _Pickler(pickle.Pickler):
             **_cryptographic(),
         }
 
-
     def reducer_override(self, one: Any) -> Any:
         if isinstance(one, FunctionType) and "<locals>" in one.__qualname__ and not one.__closure__:
             return _local_function, (one.__module__, marshal.dumps(one.__code__))
