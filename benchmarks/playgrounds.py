@@ -1,8 +1,8 @@
 """Playgrounds: how long they take to come, to go, to come back from whatever broke, and to be swept.
 
 Every figure is a command of its own, on this repository's dev environment with its real database, in a state folder of its
-own; the sweep is of small playgrounds, whose program is ``programs/throwaway``. Where the Pulumi CLI is on the path, its destroy
-plus up of the same environment stands beside.
+own; a sweep is of many small playgrounds, whose program is ``programs/throwaway``, and of a few whole ones. Where the Pulumi CLI
+is on the path, its destroy plus up of the same environment stands beside.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from isostack.playground.lifecycle import Playgrounds
 ROOT = Path(__file__).parent.parent
 NAME = "bench"
 SWEPT = 50
+SWEPT_WHOLE = 5
 COPY_MADE_SECONDS = 6.0
 _FILL = "create table filling as select i, repeat(md5(i::text), 8) as text from generate_series(1, 850000) i"  # 300 MB
 _LONG_AGO = "2020-01-01T08:00:00+00:00"
@@ -48,8 +49,10 @@ RESETS = {
     "state": "play reset, the state truncated",
     "queue": "play reset, a queue and a secret deleted",
     "cloud": "play reset, the local cloud killed",
+    "cloud at work": "play reset, the local cloud killed at work",
 }
 SWEEP = f"play sweep of {SWEPT}, twelve resources each"
+SWEEP_WHOLE = f"play sweep of {SWEPT_WHOLE} whole environments, with their snapshots"
 AIMS = {UP: 6.0, DOWN: 2.0, RESTORE: 2.0, **dict.fromkeys(RESETS.values(), 4.0), SWEEP: 20.0}
 CLI = "Pulumi CLI: destroy plus up --skip-preview"
 
@@ -110,7 +113,10 @@ class Bench:
         measure([psql, "-X", "-q", "-c", _FILL, url], self.project, {"PATH": os.environ["PATH"]}, self.log)
 
     def damage(self, what: str) -> None:
-        if what == "cloud":
+        if what.startswith("cloud"):
+            kept = json.loads((self.home / "cloud.json").read_text())["content"]
+            if what == "cloud at work" and kept:  # the first thing that changes takes it away
+                Path(kept).unlink(missing_ok=True)
             os.kill(self.cloud.status().pid, signal.SIGKILL)
         elif what == "database":
             shutil.rmtree(next(DatabaseServers(self.home).folder.glob("servers/*/data")))
@@ -153,8 +159,15 @@ def playgrounds(folder: Path, engines: Sequence[Engine], repeat: int, say: Say) 
     for engine in engines[1:]:
         environment_of = replace(engine, environment={**engine.environment, "PYTHONPATH": str(ROOT)})
         _again(environment_of, repeat, taken, say)
+    small = engines[0].project("throwaway", 0)
+    (small / "Pulumi.dev.yaml").write_text("config: {}\n")
     for number in range(repeat):
-        _sweep(folder / f"sweep-{number}", engines[0], taken, say)
+        for project, count, title in ((small, SWEPT, SWEEP), (ROOT, SWEPT_WHOLE, SWEEP_WHOLE)):
+            bench = Bench(folder / f"sweep-{count}-{number}", project, taken, say)
+            try:
+                _sweep(bench, count, title)
+            finally:
+                bench.end()
     return taken
 
 
@@ -186,21 +199,16 @@ def _again(engine: Engine, repeat: int, taken: Taken, say: Say) -> None:
     engine.run(destroy, project)
 
 
-def _sweep(folder: Path, embedded: Engine, taken: Taken, say: Say) -> None:
-    project = embedded.project("throwaway", 0)
-    (project / "Pulumi.dev.yaml").write_text("config: {}\n")
-    bench = Bench(folder, project, taken, say)
-    try:
-        there = playgrounds_of(project, bench.home)
-        for number in range(SWEPT):
-            say(f"play up, {number + 1} of {SWEPT} to sweep")
-            record, result = there.up(f"p{number}", _ignore)
-            if result.result != "succeeded":
-                raise BenchmarkFailed(f"playground {record.name}: {result.diagnostics}")
-            there.records.keep(replace(record, expires=_LONG_AGO))
-        bench.play("sweep", "--yes", title=SWEEP)
-    finally:
-        bench.end()
+def _sweep(bench: Bench, count: int, title: str) -> None:
+    """Make so many playgrounds, let them expire, and sweep them."""
+    there = playgrounds_of(bench.project, bench.home)
+    for number in range(count):
+        bench.say(f"play up, {number + 1} of {count} to sweep")
+        record, result = there.up(f"p{number}", _ignore)
+        if result.result != "succeeded":
+            raise BenchmarkFailed(f"playground {record.name}: {result.diagnostics}")
+        there.records.keep(replace(record, expires=_LONG_AGO))
+    bench.play("sweep", "--yes", title=title)
 
 
 def _ignore(event: Event) -> None:

@@ -9,6 +9,7 @@ checked on the spot. Whose database it is, is :mod:`isostack.localcloud.database
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import shutil
 import threading
@@ -20,6 +21,8 @@ from isostack.localcloud.database_server import DatabaseError, DatabaseServers
 
 _READY_AFTER_SECONDS = 1.5
 """So long a server must be left alone until a copy is made ready: a playground that goes down needs none."""
+
+_CHUNK = 1 << 20
 
 Signature = tuple[tuple[str, int, int, int, int], ...]
 
@@ -40,6 +43,8 @@ class DatabaseCopies:
     def __init__(self, servers: DatabaseServers) -> None:
         self._servers = servers
         self._ready: dict[str, _Ready] = {}
+        self._taken: dict[str, str] = {}
+        """Servers that have nothing left, because the copy of this name is all that they had."""
 
     def kept(self, copy: str) -> Path:
         """The folder of a copy, which need not exist."""
@@ -56,6 +61,23 @@ class DatabaseCopies:
         self._make_ready_later(name, copy, digest)
         return digest, size
 
+    def take(self, name: str, copy: str) -> tuple[str, int]:
+        """Keep the content of a server that is about to go, which need not be copied for that: it is ended, and what it had is
+        the copy. If it stays after all, :meth:`give_back` gives it the content of the copy."""
+        self._servers.stop(name)
+        target = self.kept(copy)
+        self._servers.make(target.parent)
+        shutil.rmtree(target, ignore_errors=True)
+        self._taken[name] = copy
+        self._servers.data(name).rename(target)
+        return _digest(target)
+
+    def give_back(self, name: str) -> None:
+        """Give a server that something was taken from a copy of that; it does not run yet."""
+        copy = self._taken.pop(name, "")
+        if copy and self.kept(copy).is_dir() and not self._servers.data(name).exists():
+            self._servers.copy(self.kept(copy), self._servers.data(name))
+
     def bring_back(self, name: str, port: int, copy: str, digest: str, username: str, password: str) -> None:
         """Put a kept copy in the place of the server's content, on the same port and for the same role and password."""
         beside = self._of(name)
@@ -64,17 +86,22 @@ class DatabaseCopies:
             if not self._is_ready(name, copy, beside):
                 self._make_ready(name, copy, digest, beside)
             beside.copy = ""
+            self._taken.pop(name, None)
             self._servers.exchange(name, port, self._place(name), aside)
             self._servers.set_password(name, username, password)
         self._make_ready_later(name, copy, digest, aside)
 
     def drop(self, copy: str) -> None:
-        """Remove a copy, if it is there."""
+        """Remove a copy, if it is there. One that was taken from a server which is there yet goes back."""
         self._servers.make(self._servers.folder)
+        for name, taken in list(self._taken.items()):
+            if taken == copy:
+                self.give_back(name)
         self._servers.discard(self.kept(copy))
 
     def leave(self, name: str) -> None:
         """Make nothing ready any more for a server that goes, and remove what is."""
+        self._taken.pop(name, None)
         beside = self._ready.pop(name, None)
         if beside is None:
             return
@@ -86,6 +113,16 @@ class DatabaseCopies:
                 shutil.rmtree(self._place(name), ignore_errors=True)
 
         threading.Thread(target=remove, daemon=True).start()
+
+    def ready(self) -> dict[str, tuple[str, tuple[Signature, Signature]]] | None:
+        """What lies ready beside each server, for :meth:`take_over`; None while some is being made,
+        or something was taken."""
+        if self._taken or any(one.lock.locked() or (one.timer and one.timer.is_alive()) for one in self._ready.values()):
+            return None
+        return {name: (one.copy, one.looks) for name, one in self._ready.items()}
+
+    def take_over(self, ready: dict[str, tuple[str, tuple[Signature, Signature]]]) -> None:
+        self._ready = {name: _Ready(copy=copy, looks=looks) for name, (copy, looks) in ready.items()}
 
     # -- the copy that lies ready -------------------------------------------------------------------------------------
 
@@ -134,11 +171,17 @@ def _signature(folder: Path) -> Signature:
 
 
 def _digest(folder: Path) -> tuple[str, int]:
-    """A digest of a folder's files, by name and content, and how many bytes they have."""
+    """A digest of a folder's files, by name and content, and how many bytes they have.
+
+    A database has a thousand files, mostly small: what pathlib and ``hashlib.file_digest`` do for each is most of the time.
+    """
     total, size = hashlib.sha256(), 0
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{path.relative_to(folder)} {content}\n".encode())
-        size += path.stat().st_size
+    found = (os.path.join(place, name) for place, _, names in os.walk(folder) for name in names)  # noqa: PTH118 - as above
+    for path in sorted(found, key=lambda path: path.split("/")):
+        content = hashlib.sha256()
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
+            while chunk := file.read(_CHUNK):
+                content.update(chunk)
+                size += len(chunk)
+        total.update(f"{path[len(str(folder)) + 1 :]} {content.hexdigest()}\n".encode())
     return total.hexdigest(), size

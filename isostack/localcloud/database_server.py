@@ -21,7 +21,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -157,7 +157,7 @@ class DatabaseServers:
 
     def exchange(self, name: str, port: int, content: Path, aside: Path) -> None:
         """Put other content in the place of the server's, by renaming; what it had goes aside. It runs afterwards."""
-        self.stop(name)
+        self.stop(name, for_good=True)
         if self.data(name).exists():
             self.data(name).rename(aside)
         content.rename(self.data(name))
@@ -248,6 +248,12 @@ class DatabaseServers:
         shutil.rmtree(self.folder, ignore_errors=True)
         if everything:
             shutil.rmtree(self._first_content, ignore_errors=True)
+
+    def keep_only(self, names: Set[str]) -> None:
+        """Remove what other servers have left, and what was under way when the local cloud was killed."""
+        left = [path for path in self.folder.glob("servers/*") if path.name not in names]
+        for path in (*left, *self.folder.glob("removed-*"), *self.folder.glob("new-*")):
+            shutil.rmtree(path, ignore_errors=True)
 
     # -- files --------------------------------------------------------------------------------------------------------
 
@@ -360,6 +366,17 @@ class DatabaseServers:
         return str(done.stdout)
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of 127.0.0.1 now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
 def free_port() -> int:
     """A port of 127.0.0.1 that nobody listens on now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
@@ -393,27 +410,30 @@ def _end(process: subprocess.Popen[bytes], at_once: bool) -> None:
             return
 
 
-def end_strays(home: Path) -> None:
-    """End the servers of a local cloud that is no longer there to do it."""
+def end_strays(home: Path, *, for_good: bool = True) -> None:
+    """End the servers of a local cloud that is no longer there to do it; so that they can go on later, or for good."""
     account = _Account.of_this_process()
     folder = home if account.user is None else Path(tempfile.gettempdir()) / _SYSTEM_FOLDER / _name_of(home)
-    _end_strays(folder / "databases")
+    _end_strays(folder / "databases", for_good)
 
 
-def _end_strays(folder: Path) -> None:
+def _end_strays(folder: Path, for_good: bool = True) -> None:
     for file in folder.glob("servers/*/data/postmaster.pid"):
-        _end_stray(file)
+        _end_stray(file, for_good)
 
 
-def _end_stray(pid_file: Path) -> None:
+def _end_stray(pid_file: Path, for_good: bool) -> None:
     """End a server whose local cloud was killed, if the process is that very server."""
     import psutil
 
     with suppress(OSError, ValueError, IndexError, psutil.Error):
         process = psutil.Process(int(pid_file.read_text().splitlines()[0]))
         if process.name() == "postgres" and process.cwd() == str(pid_file.parent.resolve()):
-            process.send_signal(signal.SIGQUIT)
-            process.wait(5)
+            for number in (signal.SIGINT, signal.SIGQUIT)[for_good:]:
+                process.send_signal(number)
+                with suppress(psutil.TimeoutExpired):
+                    process.wait(5)
+                    return
 
 
 def _reachable(home: Path, account: _Account) -> Path:

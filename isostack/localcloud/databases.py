@@ -16,14 +16,14 @@ import re
 import secrets
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from isostack.localcloud.database_copies import DatabaseCopies
-from isostack.localcloud.database_server import HOST, DatabaseError, DatabaseServers, available, free_port
+from isostack.localcloud.database_server import HOST, DatabaseError, DatabaseServers, available, free_port, is_free
 from isostack.localcloud.relays import Relays
 
 
@@ -52,10 +52,14 @@ class Databases:
     @property
     def servers(self) -> DatabaseServers:
         if self._servers is None:
-            self._servers = DatabaseServers(self._home)
-            self._servers.clear()  # what an earlier local cloud left: moto knows nothing of it
-            atexit.register(self._servers.clear, everything=True)
-            self._copies = DatabaseCopies(self._servers)
+            self._open().clear()  # what an earlier local cloud left: moto knows nothing of it
+        assert self._servers is not None  # noqa: S101 - as above
+        return self._servers
+
+    def _open(self) -> DatabaseServers:
+        self._servers = DatabaseServers(self._home)
+        atexit.register(self._servers.clear, everything=True)
+        self._copies = DatabaseCopies(self._servers)
         return self._servers
 
     @property
@@ -137,12 +141,48 @@ class Databases:
             if self.servers.sound(real.name):
                 return
             _log(f"database {instance.db_instance_identifier}: its server has ended, and is started again")
-            try:
-                user, password = instance.master_username, _password(instance)
-                self.servers.revive(real.name, real.port, user, password, instance.db_name or "")
-            except (DatabaseError, OSError) as error:
-                instance.status = "failed"
-                _log(f"database {instance.db_instance_identifier}: {error}")
+            self._revive(real)
+
+    def _revive(self, real: _Real) -> None:
+        instance = real.instance
+        try:
+            user, password = instance.master_username, _password(instance)
+            self.copies.give_back(real.name)
+            self.servers.revive(real.name, real.port, user, password, instance.db_name or "")
+        except (DatabaseError, OSError) as error:
+            instance.status = "failed"
+            _log(f"database {instance.db_instance_identifier}: {error}")
+
+    def to_take_over(self, instances: Iterable[Any]) -> Any | None:
+        """What a local cloud that takes this one's place must know beside these instances of moto's; None while servers come
+        or go, or copies are made."""
+        known = [(instance, real) for instance in instances if (real := self.of(instance))]
+        ready = self._copies.ready() if self._copies else {}
+        if ready is None or not all(real.settled.is_set() for _, real in known):
+            return None
+        return [(instance, real.instance, real.name, real.port) for instance, real in known], ready
+
+    def take_over(self, facts: Any) -> None:
+        """Begin to start the servers of a local cloud that was killed; their files are where it left them."""
+        known, ready = facts
+        if not known:
+            return
+        self._open().keep_only({name for _, _, name, _ in known})
+        self.copies.take_over(ready)
+        reals: dict[str, _Real] = {}
+        for instance, of, name, port in known:
+            if name not in reals:
+                if not is_free(port):
+                    port = of.port = free_port()  # noqa: PLW2901 - somebody has taken it since
+                reals[name] = _Real(of, name, port)
+                threading.Thread(target=self._start_again, args=(reals[name],), daemon=True).start()
+            self._known[id(instance)] = reals[name]
+
+    def _start_again(self, real: _Real) -> None:
+        if real.instance.status == "available":
+            self._revive(real)
+            self._relays.serve(real.port)
+        real.settled.set()
 
     def take_snapshot(self, instance: Any, snapshot: str) -> None:
         if (real := self.of(instance)) and self._is_up(real):
@@ -156,13 +196,14 @@ class Databases:
                 return real
         raise DatabaseError(f"there is no database {arn}")
 
-    def keep(self, arn: str, copy: str) -> dict[str, Any]:
-        """A copy of an instance's content that outlives the local cloud: its digest and its bytes."""
+    def keep(self, arn: str, copy: str, goes: bool = False) -> dict[str, Any]:
+        """A copy of an instance's content that outlives the local cloud: its digest and its bytes. One that ``goes`` is ended."""
         real = self.by_arn(arn)
         self.revive(real)
         if not self.servers.running(real.name):
             raise DatabaseError(f"database {real.instance.db_instance_identifier} does not run")
-        digest, size = self.copies.keep(real.name, copy)
+        with real.changing:
+            digest, size = (self.copies.take if goes else self.copies.keep)(real.name, copy)
         return {"digest": digest, "bytes": size}
 
     def bring_back(self, arn: str, copy: str, digest: str) -> dict[str, Any]:

@@ -34,7 +34,7 @@ _SDK_LOCK = threading.Lock()
 class DockerEngine:
     """An engine that answers. Thread-safe."""
 
-    region = ""  # of a cloud the provider asks for its region; an engine has none
+    region = account_id = ""  # of a cloud the provider asks for its region; an engine has none, and no accounts
 
     def __init__(self, address: str, credentials: Mapping[str, Mapping[str, str]] | None = None) -> None:
         """``credentials``: a registry's host name to ``username`` and ``password``. Raises OperationFailed without an answer."""

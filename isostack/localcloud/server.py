@@ -2,15 +2,16 @@
 
 The process itself is :mod:`isostack.localcloud.simulator`; it listens on 127.0.0.1 only and outlives the command that
 started it. In the state folder ``cloud.json`` says which process it is and which port it had last, ``cloud.log`` has
-what it printed, and ``cloud.lock`` keeps two commands from starting it twice.
+what it printed, and ``cloud.lock`` keeps two commands from starting it twice. What it holds is kept in the system's memory
+where that has a folder: one that was killed comes back as it was, if it was quiet (:mod:`isostack.localcloud.content`).
 """
 
 from __future__ import annotations
 
-import fcntl
 import http.client
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -23,10 +24,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from isostack.engine.files import locked
 from isostack.errors import BadInput, OperationFailed
 from isostack.localcloud.database_server import end_strays
 
 _HOST = "127.0.0.1"
+_MEMORY = Path("/dev/shm")  # noqa: S108 - nothing is read there but what is the owner's own
 _ANSWER_SECONDS = 10.0
 _COPY_SECONDS = 600.0
 _START_SECONDS = 60.0
@@ -65,13 +68,14 @@ class Status:
 
 @dataclass(frozen=True)
 class _Record:
-    """``cloud.json``. After a stop only the port is left; ``pid`` is then 0."""
+    """``cloud.json``. After a stop only the port is left; ``pid`` is then 0. ``content`` is the file for what it holds."""
 
     port: int
     pid: int = 0
     process_started: float = 0.0
     started: str = ""
     endpoint: str = ""
+    content: str = ""
 
     @property
     def url(self) -> str:
@@ -94,7 +98,7 @@ class LocalCloud:
         the port that was asked for is taken, or is not the one it runs on, and OperationFailed where it does not start
         or does not answer.
         """
-        with self._locked():
+        with locked(self.home / "cloud.lock"):
             record = self._record()
             if record and record.pid and _is_alive(record):
                 self._answer(record)
@@ -106,14 +110,14 @@ class LocalCloud:
                 return Endpoint(record.url, record.port)
             last = record.port if record else 0
             with _listening(port, last) as listening:
-                record = self._start(listening)
+                record = self._start(listening, record.content if record else "")
             moved = last and not port and record.port != last
             notice = f"port {last} is taken; the local cloud is on port {record.port} from now on" if moved else ""
             return Endpoint(record.url, record.port, notice)
 
     def stop(self) -> bool:
         """End the process, and with it what it held; whether one ran. Raises OperationFailed if it cannot be ended."""
-        with self._locked():
+        with locked(self.home / "cloud.lock"):
             record = self._record()
             if not record or not record.pid:
                 return False
@@ -121,6 +125,8 @@ class LocalCloud:
             if alive:
                 self._end(record)
             end_strays(self.home)
+            if record.content:
+                Path(record.content).unlink(missing_ok=True)
             self._write(_Record(record.port))
             return alive
 
@@ -138,6 +144,11 @@ class LocalCloud:
             identity=identity,
             resources=self.resources(),
         )
+
+    def holds_nothing(self) -> bool:
+        """Whether it does not run, and would be empty when it did."""
+        record = self._record()
+        return not (record and record.pid and (Path(record.content or os.devnull).is_file() or _is_alive(record)))
 
     def identity(self) -> str:
         """A name for the cloud's content, new after each reset and restart. Raises OperationFailed if it is stopped."""
@@ -158,12 +169,13 @@ class LocalCloud:
         """Empty a queue."""
         self._ask(self._running(), "DELETE", f"/isostack/messages?queue={queue_arn}")
 
-    def keep_database(self, arn: str, copy: str) -> tuple[str, int]:
+    def keep_database(self, arn: str, copy: str, *, goes: bool = False) -> tuple[str, int]:
         """Keep a copy of a real database under a name, whatever becomes of the cloud: its digest and its bytes.
 
+        One that ``goes`` is deleted next, and does not run any more; if it stays, it runs again when somebody asks RDS for it.
         Raises OperationFailed where no such database runs.
         """
-        kept = self._databases(do="keep", arn=arn, copy=copy)
+        kept = self._databases(do="keep", arn=arn, copy=copy, goes=goes)
         return str(kept["digest"]), int(kept["bytes"])
 
     def bring_database_back(self, arn: str, copy: str, digest: str) -> None:
@@ -192,10 +204,10 @@ class LocalCloud:
         """Let a network's containers reach it no longer."""
         self._own("relays", do="close", address=address)
 
-    def _databases(self, **asked: str) -> dict[str, Any]:
+    def _databases(self, **asked: str | bool) -> dict[str, Any]:
         return self._own("databases", **asked)
 
-    def _own(self, page: str, **asked: str) -> dict[str, Any]:
+    def _own(self, page: str, **asked: str | bool) -> dict[str, Any]:
         record = self._running()
         status, body = _request(record, "POST", f"/isostack/{page}", _COPY_SECONDS, json.dumps(asked))
         answer: dict[str, Any] = json.loads(body)
@@ -210,14 +222,17 @@ class LocalCloud:
 
     # -- the process --------------------------------------------------------------------------------------------------
 
-    def _start(self, listening: socket.socket) -> _Record:
+    def _start(self, listening: socket.socket, predecessor: str) -> _Record:
+        """``predecessor`` is the file for what one held that was killed."""
         import psutil
 
-        end_strays(self.home)  # databases of a local cloud that was killed
+        # Databases of a local cloud that was killed. What they were told last is not in their files yet.
+        end_strays(self.home, for_good=not (predecessor and Path(predecessor).is_file()))
+        content = str(_MEMORY / f"isostack-{secrets.token_hex(8)}") if _MEMORY.is_dir() else ""
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | _ENVIRONMENT
         with _private(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as log:
             child = subprocess.Popen(  # noqa: S603 - this interpreter and a module of ours
-                [sys.executable, "-P", "-m", "isostack.localcloud.simulator", str(listening.fileno())],
+                [sys.executable, "-P", "-m", "isostack.localcloud.simulator", str(listening.fileno()), content, predecessor],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -232,7 +247,7 @@ class LocalCloud:
         with suppress(psutil.NoSuchProcess):
             started = psutil.Process(child.pid).create_time()
         url = f"http://{_HOST}:{port}"
-        record = _Record(port, child.pid, started, datetime.now(UTC).isoformat(timespec="milliseconds"), url)
+        record = _Record(port, child.pid, started, datetime.now(UTC).isoformat(timespec="milliseconds"), url, content)
         self._write(record)
         listening.close()  # so that a connection is refused, and not left waiting, if the process dies
         deadline = time.monotonic() + _START_SECONDS
@@ -287,8 +302,8 @@ class LocalCloud:
         except (OSError, http.client.HTTPException) as error:
             if not _is_alive(record):
                 raise OperationFailed(
-                    f"the local cloud of {self.home} has ended, and what it held with it; "
-                    f"`isostack cloud start` starts an empty one (its log: {self.log})"
+                    f"the local cloud of {self.home} has ended; `isostack cloud start` starts it again, with what it held if "
+                    f"it was quiet, else empty (its log: {self.log})"
                 ) from error
             reason = f"{type(error).__name__}: {error}"
         raise OperationFailed(
@@ -309,13 +324,6 @@ class LocalCloud:
         with _private(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
             os.write(descriptor, json.dumps(vars(record), indent=2).encode())
         draft.replace(self._file)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        self.home.mkdir(parents=True, exist_ok=True)
-        with _private(self.home / "cloud.lock", os.O_RDWR | os.O_CREAT) as descriptor:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """The process of the local cloud: moto behind a listening socket that the starter hands over.
 
-Run as ``python -m isostack.localcloud.simulator DESCRIPTOR``. Owns how requests get in (HTTP/1.1 over connections that
-stay open, one request at a time), what moto is spared (data that it would load per account), and that nothing gets out:
-this process connects to loopback addresses only. Starting, finding and ending it is the task of
+Run as ``python -m isostack.localcloud.simulator DESCRIPTOR [KEPT [PREDECESSOR'S]]``. Owns how requests get in (HTTP/1.1 over
+connections that stay open, one request at a time), what moto is spared (data that it would load per account), and that
+nothing gets out: this process connects to loopback addresses only. Starting, finding and ending it is the task of
 :mod:`isostack.localcloud.server`; counting what there is, of :mod:`isostack.localcloud.inventory`.
 
 Beside AWS's calls it answers ``GET /isostack/identity`` (``{"identity", "pid"}``), ``GET /isostack/resources`` (a
@@ -10,10 +10,12 @@ count by service, of one account where ``?account=`` says so), ``GET`` and ``DEL
 /isostack/services`` (``{"service"}``, which is loaded before it is first asked), ``POST
 /isostack/databases`` (``{"do": "keep" | "bring_back" | "drop", …}``: the arguments of :class:`Databases`' method of that
 name; 409 with ``{"error"}`` where it fails), and ``POST /isostack/relays`` (``"open" | "close"``, as of :class:`Relays`).
+One that takes the place of a process that was killed begins with what :mod:`isostack.localcloud.content` has of it.
 """
 
 from __future__ import annotations
 
+import atexit
 import gc
 import io
 import ipaddress
@@ -43,6 +45,7 @@ from moto.moto_server import werkzeug_app
 
 from isostack.localcloud.buckets import mend_buckets
 from isostack.localcloud.client import DEFAULT_REGION
+from isostack.localcloud.content import Content, only_reads
 from isostack.localcloud.database_server import DatabaseError, available
 from isostack.localcloud.databases import Databases, give_rds_real_databases
 from isostack.localcloud.inventory import resources
@@ -66,13 +69,31 @@ class _Identity(BaseBackend):
 class Simulator:
     """moto as a WSGI application: one request at a time, with isostack's own two pages."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Path | None = None) -> None:
+        """``kept`` is a file for what it holds, from which a successor may take it over."""
         self._moto = werkzeug_app.DomainDispatcherApplication(_application_of)
         # It looks through moto's folders and 200 patterns at each request.
         self._moto.get_backend_for_host = cache(self._moto.get_backend_for_host)  # type: ignore[method-assign]
         # moto changes plain dictionaries from whichever thread a request came in by, and is not made for that.
         self._one_at_a_time = threading.RLock()
         self._identities = BackendDict(_Identity, "isostack", use_boto3_regions=False, additional_regions=["aws"])
+        self.content = Content(kept, self._one_at_a_time, self._objects_of, _databases_now)
+
+    def take_over(self, kept: Path) -> None:
+        """Begin with what a local cloud that was killed has kept in this file, if it has."""
+        services, databases = self.content.load(kept)
+        if databases:
+            _databases().take_over(databases)
+
+        def expect() -> None:
+            for service in services:
+                if service != "isostack":
+                    self._expect(service)
+
+        threading.Thread(target=expect, daemon=True).start()
+
+    def _objects_of(self, service: str) -> BackendDict[Any]:
+        return self._identities if service == "isostack" else _objects_of(service)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         path = environ["PATH_INFO"]
@@ -80,8 +101,14 @@ class Simulator:
             return self._own_page(path, environ, start_response)
         # A receive that waits for messages would hold up everybody, the sender included.
         if environ.get("HTTP_X_AMZ_TARGET") == "AmazonSQS.ReceiveMessage" or _names_receive(environ):
-            return _answer(self._moto, environ, start_response)
+            self.content.changes()
+            try:
+                return _answer(self._moto, environ, start_response)
+            finally:
+                self.content.changes()
         with self._one_at_a_time:
+            if not only_reads(environ):
+                self.content.changes()
             return _answer(self._moto, environ, start_response)
 
     def _own_page(self, path: str, environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -96,6 +123,7 @@ class Simulator:
             with self._one_at_a_time:
                 queue = parse_qs(environ["QUERY_STRING"])["queue"][0]
                 if environ["REQUEST_METHOD"] == "DELETE":
+                    self.content.changes()
                     drop(queue)
                 page = waiting(queue)
         elif path == "/isostack/services":
@@ -103,6 +131,7 @@ class Simulator:
             page = {}
         elif path in ("/isostack/databases", "/isostack/relays"):
             asked = json.loads(environ["wsgi.input"].read())
+            self.content.changes()
             try:
                 page = _act(path, asked.pop("do"))(**asked)
             except (DatabaseError, RelayError, OSError) as error:
@@ -224,7 +253,13 @@ class _Server(ThreadingMixIn, TCPServer):
 
 def _application_of(service: Any) -> Any:
     """moto's application of a service, with what its modules load changed before they first do."""
-    backends.get_backend(service)  # imports the service's modules
+    _objects_of(service)
+    return werkzeug_app.create_backend_app(service)
+
+
+def _objects_of(service: Any) -> Any:
+    """Where moto has what a service holds."""
+    objects = backends.get_backend(service)  # imports the service's modules
     _load_policies_on_demand()
     if "moto.ec2.models.amis" in sys.modules:
         _load_images_on_demand()
@@ -236,7 +271,18 @@ def _application_of(service: Any) -> Any:
         _keep_changed_subnet_groups()
         _make_databases_real()
     mend_what_is_loaded()
-    return werkzeug_app.create_backend_app(service)
+    return objects
+
+
+def _databases_now() -> Any | None:
+    """What a successor must know of databases; None while some come or go."""
+    if "moto.rds.models" not in sys.modules or available():
+        return ()
+    from moto.rds.models import rds_backends
+
+    return _databases().to_take_over(
+        instance for *_, backend in list(rds_backends.iter_backends()) for instance in backend.databases.values()
+    )
 
 
 @cache
@@ -314,12 +360,23 @@ def _make_private_keys_on_demand() -> None:
     kms: Any = moto.kms.models
     generate = kms.generate_private_key
 
-    class Later:
-        def __getattr__(self, name: str) -> Any:
-            vars(self)["made"] = made = vars(self).get("made") or generate("RSA_2048")
-            return getattr(made, name)
+    kms.generate_private_key = lambda spec: _Later() if spec == "SYMMETRIC_DEFAULT" else generate(spec)
 
-    kms.generate_private_key = lambda spec: Later() if spec == "SYMMETRIC_DEFAULT" else generate(spec)
+
+class _Later:
+    """An RSA key that is made when it is first used."""
+
+    def __getattr__(self, name: str) -> Any:
+        import moto.kms.utils
+
+        vars(self)["made"] = made = vars(self).get("made") or moto.kms.utils.generate_private_key("RSA_2048")
+        return getattr(made, name)
+
+    def __reduce__(self) -> Any:
+        return _Later, (), vars(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
 
 
 @cache
@@ -404,20 +461,25 @@ def _deliver_later(url: str, **options: Any) -> None:
     threading.Thread(target=deliver, daemon=True).start()
 
 
-def main(descriptor: int) -> None:
-    """Serve on the listening socket with this descriptor until the process is ended."""
+def main(descriptor: int, kept: str = "", predecessor: str = "") -> None:
+    """Serve on the listening socket with this descriptor until the process is ended. What it holds is kept in one file; what one
+    that was killed held is in the other."""
     sys.addaudithook(_stay_on_this_machine)
     config.default_user_config["lambda"]["use_docker"] = False
     config.default_user_config["batch"]["use_docker"] = False
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))  # in order, so that the databases end as well
     requests.post = _deliver_later  # type: ignore[assignment]
     _remember_what_never_changes()
-    server = _Server(socket.socket(fileno=descriptor), Simulator())
+    simulator = Simulator(Path(kept) if kept else None)
+    server = _Server(socket.socket(fileno=descriptor), simulator)
     _relays().serve(server.socket.getsockname()[1])
+    atexit.register(simulator.content.forget)
+    if predecessor:
+        simulator.take_over(Path(predecessor))
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)  # moto makes much that stays
     server.serve_forever(poll_interval=3600)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), *sys.argv[2:])

@@ -83,7 +83,7 @@ class AccountStores:
 
     # -- databases ----------------------------------------------------------------------------------------------------
 
-    def keep_database(self, arn: str, copy: str) -> tuple[str, int]:
+    def keep_database(self, arn: str, copy: str, *, goes: bool = False) -> tuple[str, int]:
         """A snapshot of RDS with the instance's tags: which one it is, and its size in bytes at most."""
         rds, instance, name = self._client("rds", arn), arn.rpartition(":")[2], _identifier(copy)
         tags = rds.list_tags_for_resource(ResourceName=arn)["TagList"]

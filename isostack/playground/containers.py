@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Interface, IPv4Network
 from pathlib import Path
@@ -191,27 +191,19 @@ def migrate_again(known: Containers) -> None:
             raise OperationFailed(f"the data is back; its migration ended with exit code {code}: docker logs {name} shows why")
 
 
-def remove_lost(known: Containers, resources: Iterable[ResourceState]) -> Iterator[str]:
-    """Remove what bears the playground's mark and is in no state: its name and its network's addresses are needed. Gives a line
-    for each thing that stays."""
-    there, ids = engine(), {resource.id for resource in resources}
-    marked = {"label": f"{LABEL}={known.mark}"}
+def marked(there: DockerEngine, marks: Set[str]) -> Iterator[tuple[str, str, str]]:
+    """The type, the id and the playground of each thing on the engine that bears one of these marks; volumes that a container
+    has for itself go with it."""
+    asked = {"label": [LABEL]}
     with there.errors():
-        found = [("container", item["Id"]) for item in there.api.containers(all=True, filters=marked)]
-        found += [("network", item["Id"]) for item in there.api.networks(filters=marked)]
-        found += [("volume", item["Name"]) for item in there.api.volumes(filters=marked).get("Volumes") or []]
-    remove: dict[str, Any] = {
-        "container": lambda id_: there.api.remove_container(id_, v=True, force=True),
-        "network": there.api.remove_network,
-        "volume": there.api.remove_volume,
-    }
-    for kind, id_ in found:
-        if id_ not in ids:
-            try:
-                with there.errors():
-                    remove[kind](id_)
-            except Exception as error:  # noqa: BLE001 - whatever the engine says
-                yield f"{kind} {id_[:12]} on {there}: {error}"
+        found = [(_CONTAINER, item["Id"], item) for item in there.api.containers(all=True, filters=asked)]
+        found += [("docker:index/network:Network", item["Id"], item) for item in there.api.networks(filters=asked)]
+        volumes = there.api.volumes(filters=asked).get("Volumes") or []
+    found += [("docker:index/volume:Volume", item["Name"], item) for item in volumes]
+    for type_, id_, item in found:
+        mark = str((item.get("Labels") or {}).get(LABEL) or "")
+        if mark in marks:
+            yield type_, id_, mark.rpartition("-")[0]
 
 
 def _free_subnet(there: DockerEngine, others: Iterable[Containers]) -> str:

@@ -42,7 +42,7 @@ class Clouds(Protocol):
 class Keeper(Protocol):
     """What keeps databases and tells messages, which no call of AWS gives as data: see :class:`LocalCloud`."""
 
-    def keep_database(self, arn: str, copy: str) -> tuple[str, int]: ...
+    def keep_database(self, arn: str, copy: str, *, goes: bool = False) -> tuple[str, int]: ...
     def bring_database_back(self, arn: str, copy: str, digest: str) -> None: ...
     def drop_database_copy(self, copy: str) -> None: ...
     def messages(self, queue_arn: str) -> list[dict[str, Any]]: ...
@@ -60,12 +60,14 @@ class Store:
 
 @dataclass(frozen=True)
 class Context:
-    """What reading and writing need beside a store. ``copy`` is a name of this snapshot's own, for copies of databases."""
+    """What reading and writing need beside a store. ``copy`` is a name of this snapshot's own, for copies of databases;
+    ``goes`` says that all of it is removed next."""
 
     folder: Path
     copy: str
     local_cloud: Keeper
     sealer: Sealer
+    goes: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ COPY_SUFFIX = ".database"
 def _save_database(store: Store, context: Context) -> dict[str, Any]:
     copy = f"{context.copy}-{hashlib.sha256(store.resource.urn.encode()).hexdigest()[:8]}"
     (context.folder / f"{copy}{COPY_SUFFIX}").touch(mode=0o600)  # before there is a copy, so that none is forgotten
-    digest, size = context.local_cloud.keep_database(store.known["arn"], copy)
+    digest, size = context.local_cloud.keep_database(store.known["arn"], copy, goes=context.goes)
     return {"copy": copy, "digest": digest, "bytes": size}
 
 

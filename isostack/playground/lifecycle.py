@@ -22,7 +22,7 @@ from isostack.engine.events import Diagnostic, Phase, Result, Sink, Tally
 from isostack.engine.folders import PREVIOUS_FILE, STATE_FILE
 from isostack.engine.project import PINNED_KEY, Project, StackConfig, load_stack
 from isostack.engine.values import plain
-from isostack.errors import BadInput, OperationFailed, Refused
+from isostack.errors import BadInput, IsostackError, OperationFailed, Refused
 from isostack.localcloud.client import DEFAULT_ACCOUNT, DEFAULT_REGION, Cloud
 from isostack.localcloud.provider import LocalCloudHost
 from isostack.parameters import restricted
@@ -33,6 +33,7 @@ from isostack.playground.snapshots import Manifest, Snapshots, environment_of
 from isostack.policy.attach import attach
 
 if TYPE_CHECKING:
+    from isostack.engine.state import Snapshot
     from isostack.engine.store import Store
     from isostack.localcloud.server import LocalCloud
 
@@ -103,6 +104,8 @@ class Playgrounds:
         record = replace(record, parameters=base.values.get(PINNED_KEY, ""), containers=self._containers(record, asked))
         stack = self._stack(record, base, sink)
         self.records.keep(record)
+        if record.containers:
+            self.records.add_mark(record.containers.mark)
         threading.Thread(target=self._start_cloud, daemon=True).start()
         is_new = (self.project.name, stack.name) not in self.store.stacks()
         if is_new:
@@ -124,7 +127,7 @@ class Playgrounds:
         record = self.get(name)
         stack = self._stack(replace(record, containers=None), self._base(), sink)
         has_state = (self.project.name, stack.name) in self.store.stacks()
-        kept = self.take(name, LAST, sink) if snapshot and has_state and self._is_there(stack.name) else None
+        kept = self.take(name, LAST, sink, goes=True) if snapshot and has_state and self._is_there(stack.name) else None
         result = run.destroy(stack) if has_state else None
         if result is not None and result.result != "succeeded":
             return result, kept
@@ -146,15 +149,18 @@ class Playgrounds:
 
     # -- data ---------------------------------------------------------------------------------------------------------
 
-    def take(self, name: str, label: str, sink: Sink) -> Manifest:
-        """Keep all data of a playground under a label."""
+    def take(self, name: str, label: str, sink: Sink, *, goes: bool = False) -> Manifest:
+        """Keep all data of a playground under a label. One that ``goes`` is removed next."""
         record = self.get(name)
         stack = names.stack_of(record.name)
         loaded = self._state(stack)
         exported = json.dumps(self.store.export(self.project.name, stack))
-        return self.snapshots(name).take(
-            label, loaded.snapshot, exported, record.expires, loaded.secrets, lambda what: sink(Phase(f"keeping {what}"))
-        )
+
+        def told(what: str) -> None:
+            sink(Phase(f"keeping {what}"))
+
+        snapshots = self.snapshots(name)
+        return snapshots.take(label, loaded.snapshot, exported, record.expires, loaded.secrets, told, goes=goes)
 
     def restore(self, name: str, label: str | None, sink: Sink) -> tuple[Manifest, Result]:
         """Bring the environment up and its data to what a snapshot holds: the one with this label, or the newest.
@@ -178,11 +184,17 @@ class Playgrounds:
 
         Raises OperationFailed where there are snapshots and none could be put back.
         """
+        was_empty = self.local_cloud.holds_nothing()
+        starting = threading.Thread(target=self._start_cloud, daemon=True)
+        starting.start()
         base = self._base()
         record = self.records.get(name) or self._new(name, base)
         self.records.keep(record)
         self._mend_state(names.stack_of(name), sink)
-        self._remove_what_was_lost(record, sink)
+        _load_what_takes_long()
+        starting.join()
+        ahead = _Ahead(self, record)
+        self._remove_what_was_lost(record, sink, in_cloud=not was_empty)
         if record.containers:
             containers.drop_failed(record.containers)
         result = run.up(self._stack(record, base, sink), run.Options(refresh=True, skip_preview=True))
@@ -195,7 +207,7 @@ class Playgrounds:
             sink(Diagnostic("warning", problem))
         for manifest in reversed(self.snapshots(name).all()):
             try:
-                self._put_back(record, manifest, sink)
+                self._put_back(record, manifest, sink, ahead)
             except OperationFailed as error:
                 problem = str(error)
                 sink(Diagnostic("warning", problem))
@@ -301,14 +313,10 @@ class Playgrounds:
         self.records.keep_salt(snapshot.secrets_state)
         self.records.add_places((cloud.account_id, cloud.region) for cloud in sweep.clouds_of(snapshot, self).values())
 
-    def _remove_what_was_lost(self, record: Record, sink: Sink) -> None:
+    def _remove_what_was_lost(self, record: Record, sink: Sink, *, in_cloud: bool) -> None:
         """Remove what bears the playground's tag but is not in its state: names may be taken, and nothing is to be doubled."""
-        orphans = sweep.orphans(self, record.name)
-        stay = orphans.unseen + sweep.remove(self, orphans.found, sink)
-        if record.containers:
-            known = self.store.load(self.project.name, names.stack_of(record.name)).snapshot.resources
-            stay += containers.remove_lost(record.containers, known)
-        for line in stay:
+        orphans = sweep.orphans(self, record.name, in_cloud=in_cloud)
+        for line in orphans.unseen + sweep.remove(self, orphans.found, sink):
             sink(Diagnostic("warning", line))
 
     def _containers(self, record: Record, asked: Asked) -> containers.Containers | None:
@@ -367,10 +375,14 @@ class Playgrounds:
         same = Tally(same=sum(not is_default_provider(resource) for resource in snapshot.resources))
         return Result(stack, "up", "succeeded", same, round(time.perf_counter() - started, 3), outputs)
 
-    def _put_back(self, record: Record, manifest: Manifest, sink: Sink) -> None:
-        loaded = self._state(names.stack_of(record.name))
-        snapshots = self.snapshots(record.name)
-        snapshots.put_back(manifest, loaded.snapshot, self.store.keyring, lambda what: sink(Phase(f"putting back {what}")))
+    def _put_back(self, record: Record, manifest: Manifest, sink: Sink, ahead: _Ahead | None = None) -> None:
+        state = self._state(names.stack_of(record.name)).snapshot
+        done = ahead.done(manifest, state) if ahead else set()
+
+        def told(what: str) -> None:
+            sink(Phase(f"putting back {what}"))
+
+        self.snapshots(record.name).put_back(manifest, state, self.store.keyring, told, done=done)
 
     def _migrate_again(self, record: Record, sink: Sink) -> None:
         if record.containers and record.containers.migrate:
@@ -411,6 +423,46 @@ class Playgrounds:
         except BadInput:
             return 0, None
         return sum(resource.in_cloud for resource in snapshot.resources), estimate.of(snapshot).monthly
+
+
+class _Ahead:
+    """The databases of the newest snapshot, put back in the background while the resources are being looked at, where the
+    state still is the cloud's. What goes wrong is left to whoever puts all of it back."""
+
+    def __init__(self, playgrounds: Playgrounds, record: Record) -> None:
+        self._playgrounds = playgrounds
+        self._record = record
+        self._label = ""
+        self._of: dict[str, tuple[str, str]] = {}
+        self._thread = threading.Thread(target=self._work)
+        self._thread.start()
+
+    def _work(self) -> None:
+        stack, snapshots = names.stack_of(self._record.name), self._playgrounds.snapshots(self._record.name)
+        with suppress(IsostackError):
+            if not self._playgrounds._is_there(stack) or not (kept := snapshots.all()):
+                return
+            state = self._playgrounds._state(stack).snapshot
+            urns = snapshots.put_back_databases(kept[-1], state, self._playgrounds.store.keyring)
+            self._of = {urn: self._which(state, urn) for urn in urns}
+            self._label = kept[-1].label
+
+    def done(self, manifest: Manifest, state: Snapshot) -> set[str]:
+        """The URNs of the databases that have a snapshot's content already: none that was made anew since."""
+        self._thread.join()
+        return {urn for urn, which in self._of.items() if manifest.label == self._label and self._which(state, urn) == which}
+
+    @staticmethod
+    def _which(state: Snapshot, urn: str) -> tuple[str, str]:
+        resource = state.get(urn)
+        return (resource.id, resource.created) if resource else ("", "")
+
+
+def _load_what_takes_long() -> None:
+    """Import what a run needs anyway: a quarter of a second, for which the local cloud may be waited for."""
+    import botocore.session  # noqa: F401
+
+    import isostack.engine.monitor  # noqa: F401
 
 
 def warnings(all_records: list[Record], show: Callable[[str], None]) -> None:

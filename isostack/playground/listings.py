@@ -18,6 +18,7 @@ from isostack.localcloud.provider import GLOBAL_SERVICES, LocalCloudProvider
 
 if TYPE_CHECKING:
     from isostack.localcloud.client import Cloud
+    from isostack.localcloud.docker_engine import DockerEngine
 
 TAG = "playground"
 AT_ONCE = 8
@@ -27,20 +28,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Found:
-    """A resource of a playground that no state knows; ``outputs`` is what its deletion needs."""
+    """A resource of a playground that no state knows; ``outputs`` is what its deletion needs. Of containers, networks and
+    volumes the ``cloud`` is their engine."""
 
     playground: str
     type: str
     id: str
     outputs: Mapping[str, Any]
-    cloud: Cloud
+    cloud: Cloud | DockerEngine
 
     def __str__(self) -> str:
         return f"{self.type} {self.id} of playground {self.playground} in {self.cloud}"
 
     def as_dict(self) -> dict[str, str]:
         """What ``--json`` says of it."""
-        place = {"account": self.cloud.account_id, "region": self.cloud.region}
+        engine = getattr(self.cloud, "address", "")
+        place = {"engine": engine} if engine else {"account": self.cloud.account_id, "region": self.cloud.region}
         return {"playground": self.playground, "type": self.type, "id": self.id, **place}
 
 

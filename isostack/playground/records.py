@@ -1,7 +1,7 @@
 """What is known of each playground beside its state: whose it is, until when, and what a removed one left to come back from.
 
-Owns the files: ``playgrounds/<name>/playground.json``, ``playgrounds/tombstones.jsonl``, ``playgrounds/places`` and
-``playgrounds/salt.json`` in the state folder.
+Owns the files: ``playgrounds/<name>/playground.json``, ``playgrounds/tombstones.jsonl``, ``playgrounds/places``,
+``playgrounds/marks`` and ``playgrounds/salt.json`` in the state folder.
 """
 
 from __future__ import annotations
@@ -118,6 +118,22 @@ class Records:
         new = sorted(set(places) - self.places())
         with (self.folder / "places").open("a") as file:
             file.writelines(f"{account}/{region}\n" for account, region in new)
+
+    def marks(self) -> set[str]:
+        """The marks that containers of playgrounds bear, or ever bore, whatever became of their records."""
+        found = {record.containers.mark for record in self.all() if record.containers}
+        found |= {str((gone.get("containers") or {}).get("mark") or "") for gone in self.tombstones()}
+        return (found | self._kept_marks()) - {""}
+
+    def add_mark(self, mark: str) -> None:
+        if mark not in self._kept_marks():
+            with (self.folder / "marks").open("a") as file:
+                file.write(f"{mark}\n")
+
+    def _kept_marks(self) -> set[str]:
+        with suppress(FileNotFoundError):
+            return set((self.folder / "marks").read_text().splitlines())
+        return set()
 
     def salt(self) -> dict[str, str]:
         """The salt of the playgrounds' secrets, ``{"salt": ...}``; empty where there is none yet.

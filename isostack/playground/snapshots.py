@@ -11,7 +11,7 @@ import json
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -98,8 +98,11 @@ class Snapshots:
         expires: str,
         sealer: StackSecrets,
         progress: Callable[[str], None],
+        *,
+        goes: bool = False,
     ) -> Manifest:
-        """Keep everything under a label, in place of an older one of that name. ``expires`` is the playground's.
+        """Keep everything under a label, in place of an older one of that name. ``expires`` is the playground's; one that
+        ``goes`` is removed next, so that its databases are ended and need not be copied.
 
         Raises BadInput for a label that is none, and OperationFailed where something cannot be kept; there is then no new
         snapshot, and the old one stays.
@@ -107,7 +110,7 @@ class Snapshots:
         check_label(label)
         draft = self.folder / f".{label}.{secrets.token_hex(4)}"
         copy = f"{self._playground}-{label}-{secrets.token_hex(4)}"
-        context = data.Context(draft, copy, self._local_cloud, sealer)
+        context = data.Context(draft, copy, self._local_cloud, sealer, goes)
         stores: dict[str, dict[str, Any]] = {}
         try:
             make_folder(draft)
@@ -140,23 +143,53 @@ class Snapshots:
                 raise OperationFailed(f"snapshot {manifest.label} is damaged ({name}){self._others(manifest)}")
         return folder
 
-    def put_back(self, manifest: Manifest, state: State, keyring: Keyring, progress: Callable[[str], None]) -> None:
-        """Give the stores of a stack that is up the content that they had. Raises OperationFailed, with nothing changed,
-        where the snapshot is damaged."""
-        folder = self.check(manifest)
-        context = data.Context(folder, "", self._local_cloud, StackSecrets(keyring, manifest.secrets))
-        found = [pair for pair in data.stores(state, self._host) if pair[1].resource.urn in manifest.stores]
+    def put_back(
+        self,
+        manifest: Manifest,
+        state: State,
+        keyring: Keyring,
+        progress: Callable[[str], None],
+        *,
+        done: Container[str] = (),
+    ) -> None:
+        """Give the stores of a stack that is up the content that they had, but for those with a URN in ``done``. Raises
+        OperationFailed, with nothing changed, where the snapshot is damaged."""
+        # Databases check their copies themselves, so they come first: where one is damaged, nothing else has changed.
+        self.check(manifest)
+        for databases in (True, False):
+            self._put_back(manifest, state, keyring, progress, databases=databases, done=done)
+
+    def put_back_databases(self, manifest: Manifest, state: State, keyring: Keyring) -> set[str]:
+        """Give the databases alone the content that they had; gives their URNs. Raises as :meth:`put_back`."""
+        self.check(manifest)
+        return self._put_back(manifest, state, keyring, lambda what: None, databases=True)
+
+    def _put_back(
+        self,
+        manifest: Manifest,
+        state: State,
+        keyring: Keyring,
+        progress: Callable[[str], None],
+        *,
+        databases: bool,
+        done: Container[str] = (),
+    ) -> set[str]:
+        context = data.Context(self.folder / manifest.label, "", self._local_cloud, StackSecrets(keyring, manifest.secrets))
+        wanted = [
+            (kind, store)
+            for kind, store in data.stores(state, self._host)
+            if (kind.word == "database") is databases and store.resource.urn in manifest.stores and store.resource.urn not in done
+        ]
 
         def load(kind: data.Kind, store: data.Store) -> None:
             with told(f"{kind.word} {store.resource.id}"):
                 kind.load(store, context, manifest.stores[store.resource.urn])
 
-        # Databases check their copies themselves, so they come first: where one is damaged, nothing else has changed.
-        for databases in (True, False):
-            try:
-                _all_at_once(load, [pair for pair in found if (pair[0].word == "database") is databases], progress)
-            except OperationFailed as error:
-                raise OperationFailed(f"snapshot {manifest.label}: {error}{self._others(manifest)}") from error
+        try:
+            _all_at_once(load, wanted, progress)
+        except OperationFailed as error:
+            raise OperationFailed(f"snapshot {manifest.label}: {error}{self._others(manifest)}") from error
+        return {store.resource.urn for _, store in wanted}
 
     def remove(self, label: str) -> None:
         """Remove a snapshot, if it is there, damaged or not."""

@@ -1,7 +1,8 @@
 """Removes what nobody needs any more: playgrounds whose time is over, and what bears a playground's tag but no state knows.
 
-Owns the comparison of the cloud with all known states, and the removal in rounds. What there is in the cloud is listed by
-:mod:`isostack.playground.listings`; a playground that is known goes by :mod:`isostack.playground.lifecycle`'s own ``down``.
+Owns the comparison of the cloud, and of a Docker engine, with all known states, and the removal in rounds. What there is in
+the cloud is listed by :mod:`isostack.playground.listings`, on the engine by :mod:`isostack.playground.containers`; a playground
+that is known goes by :mod:`isostack.playground.lifecycle`'s own ``down``.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from isostack.engine.values import plain
 from isostack.errors import BadInput, IsostackError, Locked, OperationFailed
 from isostack.localcloud.client import Cloud
 from isostack.localcloud.provider import GLOBAL_SERVICES, LocalCloudProvider
-from isostack.playground import listings, names, records
+from isostack.playground import containers, listings, names, records
 from isostack.playground.listings import Found
 from isostack.playground.records import Record
 
 if TYPE_CHECKING:
     from isostack.engine.state import Snapshot
+    from isostack.localcloud.docker_engine import DockerEngine
     from isostack.playground.lifecycle import Playgrounds
 
 AT_ONCE = 16
@@ -152,7 +154,8 @@ def _tags(playgrounds: Playgrounds, stack: str) -> dict[str, str]:
 
 @dataclass
 class _Known:
-    """What the states know: ids and ARNs by place (the region is empty where names are the account's, or everybody's)."""
+    """What the states know: ids and ARNs by place (the region is empty where names are the account's, or everybody's; an engine
+    has neither account nor region)."""
 
     ids: dict[Place, set[str]] = field(default_factory=lambda: defaultdict(set))
     under_way: set[tuple[str, str]] = field(default_factory=set)
@@ -160,7 +163,7 @@ class _Known:
     unreadable: dict[str, str] = field(default_factory=dict)
     """Stacks whose state cannot be read, and why."""
 
-    def at(self, cloud: Cloud) -> Set[str]:
+    def at(self, cloud: Cloud | DockerEngine) -> Set[str]:
         return self.ids[cloud.account_id, cloud.region] | self.ids[cloud.account_id, ""]
 
     def leaves(self, one: Found) -> bool:
@@ -170,22 +173,45 @@ class _Known:
         return stack in self.unreadable or (stack, one.type) in self.under_way or not self.at(one.cloud).isdisjoint(names_of_it)
 
 
-def orphans(playgrounds: Playgrounds, name: str | None = None) -> Orphans:
-    """What bears a playground's tag, or that of the one with this name, and no state of any stack knows.
+def orphans(playgrounds: Playgrounds, name: str | None = None, *, in_cloud: bool = True) -> Orphans:
+    """What bears a playground's tag or mark, or that of the one with this name, and no state of any stack knows.
 
-    Where a state cannot be read, what it may know is not among it.
+    Where a state cannot be read, what it may know is not among it. The cloud is left out unless ``in_cloud``.
     """
     result = Orphans()
-    try:
-        playgrounds.local_cloud.identity()
-    except OperationFailed:  # it does not run, and holds nothing
+    in_cloud = in_cloud and not playgrounds.local_cloud.holds_nothing()
+    marks = {mark for mark in playgrounds.records.marks() if name in (None, mark.rpartition("-")[0])}
+    if not in_cloud and not marks:
         return result
+    if in_cloud:
+        playgrounds.host.identity()
     known = _known(playgrounds, names.stack_of(name) if name else None)
     for stack, why in known.unreadable.items():
         mend = f"isostack play reset {stack.removeprefix(names.PREFIX)}" if stack.startswith(names.PREFIX) else "mend it first"
         result.unseen.append(f"what {stack} knows is not known: {why}; {mend}")
         if not stack.startswith(names.PREFIX):
             return result
+    if marks:
+        _look_at_engine(result, playgrounds, marks, known)
+    if in_cloud:
+        _look_at_cloud(result, playgrounds, name, known)
+    return result
+
+
+def _look_at_engine(result: Orphans, playgrounds: Playgrounds, marks: Set[str], known: _Known) -> None:
+    """Add what is on the Docker engine. One that does not answer runs nothing; it is missed where a playground is to be there."""
+    try:
+        engine = containers.engine()
+        there = list(containers.marked(engine, marks))
+    except (OperationFailed, ProviderError) as error:
+        if any(record.containers and record.containers.mark in marks for record in playgrounds.records.all()):
+            result.unseen.append(f"containers: {error}")
+        return
+    found = [Found(playground, type_, id_, {}, engine) for type_, id_, playground in there]
+    result.found += [one for one in found if not known.leaves(one)]
+
+
+def _look_at_cloud(result: Orphans, playgrounds: Playgrounds, name: str | None, known: _Known) -> None:
     past = {str(tombstone.get("name")) for tombstone in playgrounds.records.tombstones()}
     called = {name} if name else {*past, *(record.name for record in playgrounds.records.all())}
     found: dict[tuple[str, str, str], Found] = {}
@@ -198,8 +224,7 @@ def orphans(playgrounds: Playgrounds, name: str | None = None) -> Orphans:
         for one in survey.found:
             if name in (None, one.playground) and not known.leaves(one):
                 found.setdefault((account, one.type, one.id), one)  # some names are the account's, and shown in each region
-    result.found = list(found.values())
-    return result
+    result.found += found.values()
 
 
 def remove(playgrounds: Playgrounds, unknown: Iterable[Found], sink: Sink) -> list[str]:
@@ -240,7 +265,7 @@ def _remove_in_rounds(group: list[Found]) -> list[str]:
 
 def _is_there(one: Found) -> bool:
     try:
-        return LocalCloudProvider(one.cloud, {}).read(one.type, one.id, {}, dict(one.outputs)) is not None
+        return _provider(one).read(one.type, one.id, {}, dict(one.outputs)) is not None
     except ProviderError:
         return True
 
@@ -252,15 +277,20 @@ def _remove(one: Found) -> str:
     try:
         if one.type == "aws:ec2/routeTable:RouteTable":
             _dissociate(one)
-        LocalCloudProvider(one.cloud, {}).delete(one.type, one.id, {**one.outputs, **_DISPOSABLE})
+        _provider(one).delete(one.type, one.id, {**one.outputs, **_DISPOSABLE})
     except (ProviderError, ClientError, BotoCoreError) as error:
         return str(error)
     return ""
 
 
+def _provider(one: Found) -> LocalCloudProvider:
+    return LocalCloudProvider(one.cloud, {})  # type: ignore[arg-type]  # docker's rows get an engine as their cloud
+
+
 def _dissociate(table: Found) -> None:
     """Let a route table go from its subnets: associations take no tags, and AWS keeps a table that has some."""
-    ec2 = table.cloud.client("ec2")
+    cloud: Any = table.cloud
+    ec2 = cloud.client("ec2")
     for found in ec2.describe_route_tables(Filters=[{"Name": "route-table-id", "Values": [table.id]}])["RouteTables"]:
         for association in found["Associations"]:
             if not association.get("Main"):
@@ -284,6 +314,8 @@ def _known(playgrounds: Playgrounds, only: str | None = None) -> _Known:
 def _add(known: _Known, stack: str, snapshot: Snapshot, playgrounds: Playgrounds) -> None:
     clouds = clouds_of(snapshot, playgrounds)
     for resource in snapshot.resources:
+        if resource.type.startswith("docker:"):
+            known.ids["", ""].add(resource.id)
         cloud = clouds.get(resource.provider)
         if cloud is None:
             continue

@@ -7,19 +7,32 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.engines import PACKAGES, plugin
 from isostack.engine.secrets import PassphraseSecrets
 from isostack.localcloud.server import LocalCloud
-from tests.against_cli.official import new_secrets
+from tests.against_cli.official import Cli, new_secrets
 from tests.command_line import CommandLine, Ran
 
 ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def cli(local_cloud: LocalCloud, sealed: PassphraseSecrets, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment in which ``pulumi`` runs against the local cloud."""
+    with ExitStack() as stack:
+        ports = [stack.enter_context(plugin(package, local_cloud.home)) for package in PACKAGES]
+        more = {"PULUMI_DEBUG_PROVIDERS": ",".join(ports), "PYTHONPATH": str(ROOT), "ISOSTACK_HOME": str(local_cloud.home)}
+        official = Cli(tmp_path_factory.mktemp("pulumi"), more, sealed)
+        official.prepare()
+        yield official.environment()
 
 
 @dataclass

@@ -167,6 +167,32 @@ def test_a_reset_brings_back_containers_whatever_has_happened_and_leaves_none_be
     assert yard.things(mark) == {"containers": [], "networks": [], "volumes": []}
 
 
+def test_a_sweep_finds_containers_that_no_state_knows_and_leaves_those_of_others(yard: Yard) -> None:
+    for name in ("joe", "kim"):
+        yard.done("up", name, "--build", yard.app)
+    lost, known = yard.mark("joe"), yard.things(yard.mark("kim"))
+    shutil.rmtree(yard.state("joe").parent)
+    shutil.rmtree(yard.isostack.home / "playgrounds" / "joe")
+    elsewhere = yard.engine.api.create_volume(labels={"isostack.playground": "joe-0000aaaa"})["Name"]  # another state folder's
+    try:
+        seen = yard.done("sweep")
+        kinds = [one["type"].rpartition(":")[2] for one in seen["orphans"] if one["type"].startswith("docker:")]
+        assert sorted(kinds) == ["Container", "Network", "Volume"]
+        assert {one["playground"] for one in seen["orphans"]} == {"joe"}
+        assert all(yard.things(lost).values()), "nobody has confirmed it"
+        yard.done("sweep", "--yes")
+        assert yard.things(lost) == {"containers": [], "networks": [], "volumes": []}
+        assert yard.things(yard.mark("kim")) == known
+        assert yard.engine.inspect("volume", elsewhere)
+    finally:
+        yard.engine.api.remove_volume(elsewhere)
+    record = yard.isostack.home / "playgrounds" / "kim" / "playground.json"
+    mark = yard.mark("kim")
+    record.write_text(json.dumps({**json.loads(record.read_text()), "expires": "2020-01-01T08:00:00+00:00"}))
+    assert [ended["name"] for ended in yard.done("sweep", "--yes")["ended"]] == ["kim"]
+    assert yard.things(mark) == {"containers": [], "networks": [], "volumes": []}
+
+
 def test_a_migration_that_fails_and_an_image_without_a_check_are_named_and_mended_by_the_next_run(yard: Yard) -> None:
     failed = yard.play("up", "eva", "--build", yard.app, "--migrate", "fail")
     assert failed.code == 1

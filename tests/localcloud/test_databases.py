@@ -211,6 +211,8 @@ def test_databases_of_a_killed_local_cloud_end_when_the_next_one_starts(tmp_path
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
     assert _servers(tmp_path)
+    if kept := json.loads((tmp_path / "cloud.json").read_text())["content"]:
+        Path(kept).unlink(missing_ok=True)  # as if it had been at work
     rds.cloud.ensure()
     try:
         assert _servers(tmp_path) == []
@@ -302,6 +304,24 @@ def wait_for_ready(copies: DatabaseCopies, name: str, copy: str) -> None:
     while copies._of(name).copy != copy:
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_database_that_goes_is_its_own_copy_and_has_its_content_again_if_it_stays(rds: Rds) -> None:
+    name, copy = rds.create(), f"k{uuid.uuid4().hex[:8]}"
+    rds.sql(name, "create table goods as select 1 as price")
+    endpoint = rds.describe(name)["Endpoint"]
+    arn = rds.describe(name)["DBInstanceArn"]
+    digest, _ = rds.cloud.keep_database(arn, copy, goes=True)
+    files = DatabaseServers(rds.cloud.home).folder
+    assert not list(files.glob(f"servers/{name}-????????/data")), "nothing was copied"
+    assert rds.sql(name, "select price from goods") == "1", "whoever asks for it has it again"
+    rds.sql(name, "update goods set price = 2")
+    rds.cloud.bring_database_back(arn, copy, digest)
+    assert rds.sql(name, "select price from goods") == "1"
+    assert rds.describe(name)["Endpoint"] == endpoint
+    rds.cloud.keep_database(arn, "another", goes=True)
+    rds.cloud.drop_database_copy("another")  # as of a snapshot that came to nothing
+    assert rds.sql(name, "select price from goods") == "1"
 
 
 def test_a_copy_that_was_dropped_cannot_be_brought_back(rds: Rds) -> None:

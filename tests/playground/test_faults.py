@@ -311,6 +311,23 @@ def test_a_snapshot_with_a_flipped_byte_is_refused_and_the_older_one_offered_and
     yard.playgrounds.snapshots("ana").remove("newer")
 
 
+def test_a_disk_that_is_full_when_a_playground_goes_leaves_it_there_with_its_data(
+    filled: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard = filled.yard
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(snapshots, "write_whole", full)
+    with pytest.raises(OperationFailed, match="no snapshot was taken"):
+        yard.playgrounds.down("ana", quiet)
+    monkeypatch.undo()
+    yard.client("rds").describe_db_instances()
+    assert content(yard, "ana") == filled.content, "its database runs again, with what it had"
+    filled.comes_back()
+
+
 def test_a_snapshot_that_is_killed_is_none_and_what_it_left_is_swept(filled: Filled) -> None:
     yard = filled.yard
     folder = yard.playgrounds.records.of("ana") / "snapshots"
