@@ -36,6 +36,9 @@ from isostack.engine.values import (
 from isostack.errors import IsostackError, OperationFailed
 
 
+PULUMIS_OWN = "__internal"  # among a provider's inputs, in states of Pulumi's own engine
+
+
 class Applier:
     """Applies a program's registrations to a deployment. Its public methods may be called from several threads."""
 
@@ -189,9 +192,10 @@ class Applier:
             self.deployment.refuse(f"provider {package} ({short_name(goal.urn)}) is not served by the local cloud")
             return Registered(goal.urn, UNKNOWN_STRING, {})
         inputs = {"version": self.deployment.host.version(package), **goal.inputs}
-        changed = [] if old is None else [k for k in old.inputs.keys() | inputs.keys() if old.inputs.get(k) != inputs.get(k)]
+        before = {} if old is None else {key: value for key, value in old.inputs.items() if key != PULUMIS_OWN}
+        changed = [] if old is None else [key for key in before.keys() | inputs.keys() if before.get(key) != inputs.get(key)]
         op = Op.CREATE if old is None else Op.UPDATE if changed else Op.SAME
-        with self.deployment.step(goal, op, plan.changes(old.inputs if old else {}, inputs, sorted(changed or inputs))) as step:
+        with self.deployment.step(goal, op, plan.changes(before, inputs, sorted(changed or inputs))) as step:
             if problem := self.deployment.forbidden(goal, inputs):
                 return step.fail(problem)
             try:

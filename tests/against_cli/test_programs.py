@@ -106,7 +106,10 @@ def test_a_wide_program(load: Load, tmp_path: Path) -> None:
 
 
 def test_a_throwaway_environment(load: Load, tmp_path: Path) -> None:
-    operate(load(benchmark("throwaway", tmp_path / "source")), "preview", "up", "preview", "refresh", "destroy")
+    two = load(benchmark("throwaway", tmp_path / "source"))
+    operate(two, "preview", "up", "preview", "refresh")
+    two.exchange()
+    operate(two, "destroy")
 
 
 def test_our_own_dev_environment(load: Load, tmp_path: Path) -> None:
@@ -119,4 +122,5 @@ def test_every_option_through_changes(load: Load) -> None:
     for stage in (2, 3):
         two.configure(stage=stage)
         operate(two, "preview", "up", "preview")
+    two.exchange()
     operate(two, "destroy")
