@@ -70,7 +70,9 @@ def test_a_web_shop(load: Load) -> None:
     two = load(PROGRAMS / "webshop")
     operate(two, "preview", "up", "preview", "refresh")
     two.configure(instances=5)
-    operate(two, "up", "destroy")
+    operate(two, "up")
+    two.exchange()
+    operate(two, "destroy")
 
 
 def test_a_project_that_refers_to_another(load: Load) -> None:
@@ -106,7 +108,10 @@ def test_a_wide_program(load: Load, tmp_path: Path) -> None:
 
 
 def test_a_throwaway_environment(load: Load, tmp_path: Path) -> None:
-    operate(load(benchmark("throwaway", tmp_path / "source")), "preview", "up", "preview", "refresh", "destroy")
+    two = load(benchmark("throwaway", tmp_path / "source"))
+    operate(two, "preview", "up", "preview", "refresh")
+    two.exchange()
+    operate(two, "destroy")
 
 
 def test_our_own_dev_environment(load: Load, tmp_path: Path) -> None:
@@ -119,4 +124,5 @@ def test_every_option_through_changes(load: Load) -> None:
     for stage in (2, 3):
         two.configure(stage=stage)
         operate(two, "preview", "up", "preview")
+    two.exchange()
     operate(two, "destroy")

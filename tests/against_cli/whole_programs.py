@@ -154,6 +154,34 @@ class Both:
         assert theirs.succeeded, theirs.said
         return ours
 
+    def exchange(self) -> None:
+        """Let each engine preview with the other's state, over the other's account; each step but ``same`` and ``read`` is found."""
+        name = load_project(self.ours.folder).name
+        ours = self.store.load(name, self.stack).snapshot
+        checkpoint = self.cli.checkpoint(name, self.stack)
+        theirs = {"version": 3, "deployment": json.loads(checkpoint.read_text())["checkpoint"]["latest"]}
+
+        events: list[Event] = []
+        store = Store(self.store.home / "exchanged")
+        store.import_(name, self.stack, json.dumps(theirs), "the CLI's state")
+        project = load_project(self.theirs.folder)
+        config = load_stack(project, self.stack, store.keyring.open)
+        result = run.preview(run.Stack(project, self.stack, config, store, self.theirs.host, events.append))
+        assert result.result == "succeeded", result.diagnostics
+        by_us = [(event.urn, str(event.op), event.status) for event in events if isinstance(event, StepDone)]
+
+        kept, account = checkpoint.read_text(), self.theirs.host.account
+        self.theirs.host.account = self.ours.host.account
+        self.cli.write(name, self.stack, ours)
+        with inline(project.program(), project.root) as options:
+            ran = self.cli("preview", f"--stack={self.stack}", *options, cwd=self.theirs.folder)
+        checkpoint.write_text(kept)
+        self.theirs.host.account = account
+        assert ran.code == 0, ran.printed
+        for engine, steps in (("embedded", by_us), ("official", ran.steps)):
+            changing = sorted(f"{op} {urn.rpartition('::')[2]}" for urn, op, _ in steps if op not in ("same", "read"))
+            self.found += [f"{name} {engine} with the other's state: {step}" for step in changing]
+
     def _embedded(self, verb: str, name: str) -> tuple[Seen, list[ResourceState]]:
         events: list[Event] = []
         project = load_project(self.ours.folder)
