@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from isostack.engine import plan
 from isostack.engine.events import Change, Op, Sink, StepDone, StepStarted, Tally
 from isostack.engine.journal import Journal
 from isostack.engine.plan import Goal, Targets, provider_urn

@@ -82,7 +82,5 @@ def _type(type_: Any, folder: str, types: dict[str, Any], package: str) -> dict[
     token = f"{package}:{folder}/{name}:{name}"
     if token not in types:
         types[token] = {"type": "object"}  # for one that holds itself
-        types[token]["properties"] = {
-            key: _type(inner, folder, types, package) for key, inner in input_type_types(type_).items()
-        }
+        types[token]["properties"] = {key: _type(inner, folder, types, package) for key, inner in input_type_types(type_).items()}
     return {"$ref": f"#/types/{token}"}

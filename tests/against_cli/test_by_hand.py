@@ -13,7 +13,7 @@ import pytest
 
 from isostack.localcloud.client import Cloud
 from isostack.localcloud.server import LocalCloud
-from tests.against_cli.conftest import ROOT, Shell
+from tests.against_cli.shell import ROOT, Shell
 from tests.command_line import project
 
 pytestmark = pytest.mark.skipif(
