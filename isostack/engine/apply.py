@@ -35,7 +35,6 @@ from isostack.engine.values import (
 )
 from isostack.errors import IsostackError, OperationFailed
 
-
 PULUMIS_OWN = "__internal"  # among a provider's inputs, in states of Pulumi's own engine
 
 

@@ -1,4 +1,4 @@
-"""A package's schema as far as the local cloud serves it, from the types of Pulumi's SDK, so that ``pulumi import`` can write code.
+"""A package's schema as far as the local cloud serves it, from the types of Pulumi's SDK: ``pulumi import`` writes code by it.
 
 Owns names and types of properties; descriptions, functions and defaults are left out. Loading the SDK's classes takes a second or
 two, so a schema is made when it is asked for.
