@@ -16,7 +16,7 @@ from isostack.localcloud.server import LocalCloud
 from isostack.playground.account import AccountHost, AccountSnapshots, stack_in
 from isostack.playground.listings import survey
 from isostack.playground.snapshot_bucket import Bucket
-from tests.against_cli.conftest import ROOT, Shell
+from tests.against_cli.shell import ROOT, Shell
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("pulumi"), reason="PULUMI IS NOT ON THE PATH: whether a throwaway stack comes and goes there is not tried"

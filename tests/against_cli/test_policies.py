@@ -6,13 +6,17 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.engines import PACKAGES, plugin
+from isostack.engine.secrets import PassphraseSecrets
 from isostack.localcloud.server import LocalCloud
-from tests.against_cli.official import required
+from tests.against_cli.official import Cli, required
 from tests.command_line import CommandLine, project
 from tests.policy_packs.packs import write
 
@@ -115,6 +119,17 @@ def own_pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "policies/__main__.py", folder)
     (folder / "PulumiPolicy.yaml").write_text("runtime: python\nversion: 0.1.0\n")
     return folder
+
+
+@pytest.fixture(scope="module")
+def cli(local_cloud: LocalCloud, sealed: PassphraseSecrets, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment in which ``pulumi`` runs against the local cloud."""
+    with ExitStack() as stack:
+        ports = [stack.enter_context(plugin(package, local_cloud.home)) for package in PACKAGES]
+        more = {"PULUMI_DEBUG_PROVIDERS": ",".join(ports), "PYTHONPATH": str(ROOT), "ISOSTACK_HOME": str(local_cloud.home)}
+        official = Cli(tmp_path_factory.mktemp("pulumi"), more, sealed)
+        official.prepare()
+        yield official.environment()
 
 
 Found = set[tuple[str, ...]]
