@@ -14,14 +14,15 @@ ABOVE = ("isostack.cli", "isostack.composition", "isostack.operations")
 
 # A part of the tree, and the first names of modules that it must not import.
 FORBIDDEN = {
-    "isostack/engine": (*ABOVE, "isostack.localcloud", "boto3", "botocore", "moto", "stacks", "pulumi_aws"),
+    "isostack/engine": (*ABOVE, "isostack.localcloud", "isostack.official", "boto3", "botocore", "moto", "stacks", "pulumi_aws"),
     "isostack/engine/plan.py": ("pulumi", "grpc", "google"),
     "isostack/engine/state.py": ("pulumi", "grpc", "google"),
     "isostack/engine/journal.py": ("pulumi", "grpc", "google"),
     "isostack/engine/lock.py": ("pulumi", "grpc", "google"),
     "isostack/engine/store.py": ("pulumi", "grpc", "google"),
     "isostack/engine/project.py": ("pulumi", "grpc", "google"),
-    "isostack/localcloud": (*ABOVE, "isostack.display", "isostack.engine.run", "stacks", "components"),
+    "isostack/localcloud": (*ABOVE, "isostack.display", "isostack.engine.run", "isostack.official", "stacks", "components"),
+    "isostack/official": (*ABOVE, "isostack.display", "isostack.engine.run", "isostack.gates", "isostack.policy", "boto3"),
     "isostack/localcloud/resource_types": ("boto3", "pulumi", "pulumi_aws", "isostack.localcloud.provider"),
     "isostack": ("stacks", "components", "policies"),
     "isostack/cost/estimate.py": ("pulumi", "grpc", "google", "isostack.localcloud", "isostack.preview"),

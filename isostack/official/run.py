@@ -56,6 +56,7 @@ def up(stack: Stack, options: Options = USUAL) -> Result:
                 return rehearsal.result(changed=False)
             rehearsal.ask_gates(folder)
             if options.exactly:
+                run.require_unmoved()
                 plan = ["--plan", str(folder / "plan.json")]
         run.go(["up", *_AT_ONCE, *plan, *run.common(), *run.judges(folder)])
         return run.conclude()
@@ -70,8 +71,7 @@ def destroy(stack: Stack, options: Options = USUAL) -> Result:
         if rehearsal.errors:
             rehearsal.tell_held_back()
             return rehearsal.result(changed=False)
-        if run.cli.export() != run.document:  # the CLI has no plans of a destroy
-            raise OperationFailed(f"{stack.name} was changed by another run while this one was looked at; nothing was deleted")
+        run.require_unmoved()
     run.go(["destroy", *_AT_ONCE, *run.common()])
     return run.conclude()
 
@@ -161,6 +161,11 @@ class _Run(Run):
     def rehearse(self, folder: Path) -> None:
         """Go through the program, and let the CLI write down its plan."""
         self.go(["preview", "--save-plan", str(folder / "plan.json"), *self.common(), *self.judges(folder)])
+
+    def require_unmoved(self) -> None:
+        """Raise OperationFailed where the state is another one than gates have looked at: the CLI does not lock it until now."""
+        if self.cli.export() != self.document:
+            raise OperationFailed(f"{self.stack.name} was changed by another run while this one was looked at; nothing was done")
 
     def rehearse_destroy(self) -> None:
         """See what a destroy would delete, and let gates look at it."""
