@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: up down test lint bench lock types policies clean
+.PHONY: up down test lint bench lock types policies refusals clean
 
 up: $(VENV)/.installed
 	@$(BIN)/isostack up dev
@@ -29,6 +29,10 @@ bench: $(VENV)/.installed-dev
 # The table of resource types in docs/resource-types.md, from the rows themselves.
 types: $(VENV)/.installed
 	@$(BIN)/python -m isostack.localcloud.table
+
+# What the embedded engine does not do, in docs/engines.md, from its refusals.
+refusals: $(VENV)/.installed
+	@$(BIN)/python -m isostack.engine.refusals
 
 # The table of policies in docs/policies.md, from the pack itself.
 policies: $(VENV)/.installed

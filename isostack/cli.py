@@ -24,6 +24,7 @@ from isostack.parameters_cli import parameters_app
 from isostack.playground.account_commands import account_app
 from isostack.playground.commands import play_app
 from isostack.policy.commands import policy_app
+from isostack.stack_tags import tags
 
 if TYPE_CHECKING:
     from isostack.engine.project import Project
@@ -50,6 +51,7 @@ cloud_cli.add_commands(cloud_app)
 gates.add_commands(app, cloud_app)
 operations.add_commands(app)
 app.command()(cost)
+app.command()(tags)
 
 
 def main() -> NoReturn:

@@ -30,7 +30,9 @@ def require(cloud: str | None, environment: Mapping[str, str] = os.environ) -> N
     """Raise WrongCloud unless a run in this environment goes where the stack's ``cloud`` says; by default that is local."""
     cloud = cloud or LOCAL
     if cloud not in (LOCAL, AWS):
-        raise WrongCloud(f"isostack:cloud is {cloud!r}: there are {LOCAL}, the simulated AWS on this machine, and {AWS}, an account")
+        raise WrongCloud(
+            f"isostack:cloud is {cloud!r}: there are {LOCAL}, the simulated AWS on this machine, and {AWS}, an account"
+        )
     if environment.get(ENGINE) == "embedded":
         return
     endpoints = {name: url for name, url in environment.items() if name.startswith(ENDPOINT) and url}

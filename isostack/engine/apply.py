@@ -36,7 +36,7 @@ from isostack.engine.values import (
 from isostack.errors import IsostackError, OperationFailed
 
 INTERNAL_KEY = "__internal"
-"""Where Pulumi's own engine keeps what it needs to find a plugin, among a provider's inputs; it does without where it is missing."""
+"""Among a provider's inputs, where Pulumi's own engine keeps how to find the plugin. It does without where it is missing."""
 
 
 class Applier:

@@ -179,7 +179,7 @@ class _Paper:
         if not goal.custom or goal.type.startswith("pulumi:"):
             return Registered(goal.urn, "paper" if goal.custom else "", goal.inputs)
         if not self._deployment.host.serves_type(goal.type):
-            self._deployment.refuse(f"resource type {goal.type}")
+            self._deployment.refuse(f"resource type {goal.type} is not in the table of the local cloud")
             return Registered(goal.urn, "", goal.inputs)
         outputs = self._made_up(goal)
         self._nodes[goal.urn] = replace(self._nodes[goal.urn], outputs=outputs)

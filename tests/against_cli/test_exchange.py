@@ -1,4 +1,4 @@
-"""States that go from one engine to the other and back, after which neither sees a change. Skipped, and said so, without the CLI."""
+"""States that go from one engine to the other and back: neither sees a change then. Skipped, and said so, without the CLI."""
 
 from __future__ import annotations
 
@@ -32,13 +32,16 @@ class Group(pulumi.ComponentResource):
         self.register_outputs({"token": token})
 
 
-mine = aws.Provider("mine", region="eu-central-1", default_tags={"tags": {"team": "a"}}, assume_roles=[{"role_arn": config.require("role")}])
+role = [{"role_arn": config.require("role")}]
+mine = aws.Provider("mine", region="eu-central-1", default_tags={"tags": {"team": "a"}}, assume_roles=role)
 group = Group("group", pulumi.ResourceOptions(providers=[mine]))
-inside = pulumi.ResourceOptions(parent=group, protect=True, aliases=[pulumi.Alias(name="before")], ignore_changes=["delaySeconds"])
+before = [pulumi.Alias(name="before")]
+inside = pulumi.ResourceOptions(parent=group, protect=True, aliases=before, ignore_changes=["delaySeconds"])
 queue = aws.sqs.Queue("jobs", tags={"token": token, "a.b": "c"}, opts=inside)
 password = random.RandomPassword("password", length=12)
-aws.ssm.Parameter("kept", type="SecureString", value=password.result, opts=pulumi.ResourceOptions(provider=mine, depends_on=[queue]))
-aws.s3.Bucket("files", force_destroy=True, opts=pulumi.ResourceOptions(provider=mine, retain_on_delete=False))
+after = pulumi.ResourceOptions(provider=mine, depends_on=[queue])
+aws.ssm.Parameter("kept", type="SecureString", value=password.result, opts=after)
+aws.s3.Bucket("files", force_destroy=True, opts=pulumi.ResourceOptions(provider=mine))
 pulumi.export("arn", queue.arn)
 pulumi.export("token", token)
 pulumi.export("both", {"token": token, "plain": "word"})

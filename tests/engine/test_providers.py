@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pulumi
@@ -104,6 +105,19 @@ def test_a_changed_provider_is_recorded_and_its_resources_stay(world: World) -> 
     assert outcome.changes == {"update": 2}
     assert world.cloud.configured[-1]["region"] == "us-west-2"
     assert world.state("mine").id == before
+
+
+def test_what_pulumis_own_engine_keeps_among_a_providers_inputs_is_no_change(world: World) -> None:
+    def program() -> None:
+        Thing("a", options(provider=Aws("mine", "eu-north-1")))
+
+    world.up_well(program)
+    document = world.store.export("shop", "dev")
+    for resource in document["deployment"]["resources"]:
+        if resource["type"] == "pulumi:providers:aws":
+            resource["inputs"]["__internal"] = {}
+    world.store.import_("shop", "dev", json.dumps(document), "pulumi stack export")
+    assert world.preview(program).changes == {}
 
 
 def test_a_resource_that_moves_to_another_provider_stays_the_same(world: World) -> None:

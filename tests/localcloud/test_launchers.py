@@ -44,9 +44,9 @@ def test_a_launcher_starts_a_provider_that_ends_with_whoever_started_it(tmp_path
     # A shell in between, which is killed: nobody tells the provider.
     script = f'"{folder}/pulumi-resource-random" 127.0.0.1:1 -v=9 & wait'
     environment = {**os.environ, "AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
-    with subprocess.Popen(["/bin/sh", "-c", script], env=environment, stdout=subprocess.PIPE, text=True) as running:
+    with subprocess.Popen(["/bin/sh", "-c", script], env=environment, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603
         assert running.stdout is not None
-        pid, port = int(running.stdout.readline()), int(running.stdout.readline())
+        port = int(running.stdout.readline())
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             stub = provider_pb2_grpc.ResourceProviderStub(channel)
             assert stub.Handshake(provider_pb2.ProviderHandshakeRequest()).accept_secrets

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,12 @@ def test_list_shows_whose_it_is_until_when_and_what_it_holds(ana: Play) -> None:
     assert (listed["name"], listed["owner"], listed["snapshots"], listed["expired"]) == ("ana", "ana", ["good"], False)
     assert f"${listed['monthly']:,.2f}" in row
     assert listed["monthly"] == of(Store(ana.command_line.home).load("small", "play-ana").snapshot).monthly
+
+
+def test_a_playgrounds_tags_say_whose_it_is_and_until_when(ana: Play) -> None:
+    found = ana.command_line("tags", "play-ana", "--json", cwd=ana.yard.root).json
+    assert (found["owner"], found["playground"]) == ("ana", "ana")
+    assert datetime.fromisoformat(found["expires"]) > datetime.now(UTC)
 
 
 def test_list_of_nothing_says_how_to_begin(nothing: Play) -> None:
