@@ -17,7 +17,7 @@ from typing import Any, Final
 from isostack.engine.deployment import STACK_TYPE
 from isostack.engine.events import Diagnostic, Op, Phase, Result, Tally
 from isostack.engine.operation import INTERRUPTED, Intent, Operation, Options, Run, Stack
-from isostack.engine.project import ENVIRONMENT_KEY, PINNED_KEY, load_stack
+from isostack.engine.project import load_stack
 from isostack.engine.state import Snapshot
 from isostack.engine.state_file import Codec
 from isostack.errors import BadInput, OperationFailed
@@ -27,7 +27,6 @@ from isostack.official.planned import after_deleting, after_plan, codec_of, code
 from isostack.official.process import Cli, CommandError, said
 
 USUAL = Options()
-_PLAYGROUND_KEY: Final = "isostack:playground"
 # What does not depend on a failure is done all the same, as the embedded engine does it.
 _AT_ONCE: Final = ("--yes", "--skip-preview", "--continue-on-error")
 
@@ -213,29 +212,22 @@ class _Run(Run):
 
     def conclude(self) -> Result:
         """The result of what changed something; and the note of it that ``status`` reads."""
+        after = snapshot_of(self.cli.export() or {}, self.codec, f"the state of {self.stack.name}")
         if self.operation == "up" and not self.errors:
-            self._tag()
+            self._tag(after)
         result = self.result()
-        document = self.cli.export() or {}
-        after = snapshot_of(document, self.codec, f"the state of {self.stack.name}")
         last_run.note(self.stack, result, after, self.cli.version, self.cloud)
         return result
 
-    def _tag(self) -> None:
-        """Let the backend's tags say which environment it is, of which parameters, whose and until when."""
-        values = self.stack.config.values
-        playground = json.loads(values.get(_PLAYGROUND_KEY, "{}"))
-        tags = {
-            "environment": values.get(ENVIRONMENT_KEY),
-            "parameters": values.get(PINNED_KEY),
-            **{name: playground.get(name) for name in ("owner", "expires")},
-            **self.stack.tags,
-        }
-        known = {name: str(value) for name, value in tags.items() if value}
-        if not known:
+    def _tag(self, after: Snapshot) -> None:
+        """Let the backend's tags say what all resources are tagged with: environment, owner, parameters, expiry."""
+        from isostack.stack_tags import common_tags
+
+        tags = {**common_tags(after), **self.stack.tags}
+        if not tags:
             return
         try:
-            self.cli.tag(known)
+            self.cli.tag(tags)
         except CommandError as error:
             self.sink(Diagnostic("warning", f"the stack's tags are not set: {said(error)}"))
 
