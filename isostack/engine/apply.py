@@ -35,8 +35,7 @@ from isostack.engine.values import (
 )
 from isostack.errors import IsostackError, OperationFailed
 
-INTERNAL_KEY = "__internal"
-"""Among a provider's inputs, where Pulumi's own engine keeps how to find the plugin. It does without where it is missing."""
+PULUMIS_OWN = "__internal"  # among a provider's inputs, in states of Pulumi's own engine
 
 
 class Applier:
@@ -192,8 +191,8 @@ class Applier:
             self.deployment.refuse(f"provider {package} ({short_name(goal.urn)}) is not served by the local cloud")
             return Registered(goal.urn, UNKNOWN_STRING, {})
         inputs = {"version": self.deployment.host.version(package), **goal.inputs}
-        before = {} if old is None else {key: value for key, value in old.inputs.items() if key != INTERNAL_KEY}
-        changed = [] if old is None else [k for k in before.keys() | inputs.keys() if before.get(k) != inputs.get(k)]
+        before = {} if old is None else {key: value for key, value in old.inputs.items() if key != PULUMIS_OWN}
+        changed = [] if old is None else [key for key in before.keys() | inputs.keys() if before.get(key) != inputs.get(key)]
         op = Op.CREATE if old is None else Op.UPDATE if changed else Op.SAME
         with self.deployment.step(goal, op, plan.changes(before, inputs, sorted(changed or inputs))) as step:
             if problem := self.deployment.forbidden(goal, inputs):

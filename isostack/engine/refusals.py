@@ -43,7 +43,7 @@ def listing() -> str:
             "",
             *(f"- {text}" for text in sorted(raised)),
             "",
-            f"In a state that is imported: a version other than {state_file.VERSION}, snippets, extensions, resources with {fields}.",
+            f"In an imported state: a version other than {state_file.VERSION}, snippets, extensions, and {fields} of a resource.",
         ]
     )
 

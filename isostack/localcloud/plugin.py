@@ -98,8 +98,9 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         return plugin_pb2.PluginInfo(version=self.host.version(self.package))
 
     def GetSchema(self, request: Any, context: grpc.ServicerContext) -> Any:
-        schema = {"name": self.package, "version": self.host.version(self.package)}
-        return provider_pb2.GetSchemaResponse(schema=json.dumps(schema))
+        from isostack.localcloud.schema import schema_of
+
+        return provider_pb2.GetSchemaResponse(schema=json.dumps(schema_of(self.package, self.host.version(self.package))))
 
     def GetMapping(self, request: Any, context: grpc.ServicerContext) -> Any:
         return provider_pb2.GetMappingResponse()

@@ -13,7 +13,7 @@ import pytest
 
 from isostack.localcloud.client import Cloud
 from isostack.localcloud.server import LocalCloud
-from tests.against_cli.conftest import ROOT, Shell
+from tests.against_cli.shell import ROOT, Shell
 from tests.command_line import project
 
 pytestmark = pytest.mark.skipif(
@@ -82,7 +82,9 @@ def test_a_stack_lives_its_life(shell: Shell, cloud: Cloud, tmp_path: Path) -> N
     # What is there is taken over, and what is not is said.
     there = sqs.create_queue(QueueName="there", Attributes={"DelaySeconds": "9"})["QueueUrl"]
     queue = "aws:sqs/queue:Queue"
-    shell.pulumi("import", queue, "there", there, "--yes", "--generate-code=false", cwd=folder)
+    written = shell.pulumi("import", queue, "there", there, "--yes", cwd=folder)
+    assert 'there = aws.sqs.Queue("there",' in written
+    assert "    delay_seconds=9,\n" in written
     missing = shell.pulumi("import", queue, "nothing", f"{there}-not", "--yes", "--generate-code=false", cwd=folder, fails=True)
     assert "does not exist" in missing
     [imported] = [resource for resource in shell.state(folder, "dev") if resource.get("id") == there]

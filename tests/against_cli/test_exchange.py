@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from isostack.localcloud.client import Cloud
-from tests.against_cli.conftest import ROOT, Shell
+from tests.against_cli.shell import ROOT, Shell
 from tests.command_line import project
 
 pytestmark = pytest.mark.skipif(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from benchmarks.engines import PACKAGES, environment, plugin
+from benchmarks.engines import PACKAGES, plugin
+from isostack.engine.secrets import PassphraseSecrets
 from isostack.localcloud.server import LocalCloud
+from tests.against_cli.official import Cli, required
 from tests.command_line import CommandLine, project
 from tests.policy_packs.packs import write
 
 ROOT = Path(__file__).parent.parent.parent
-pytestmark = pytest.mark.skipif(
-    not shutil.which("pulumi"), reason="PULUMI IS NOT ON THE PATH: whether packs find the same there is not tried"
-)
+required()
 
 # Wrong in many ways; with secrets, unknown values, an asset, a component, a provider of its own, options.
 PROGRAM = """
@@ -124,25 +122,14 @@ def own_pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cli(local_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def cli(local_cloud: LocalCloud, sealed: PassphraseSecrets, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The environment in which ``pulumi`` runs against the local cloud."""
-    folder = tmp_path_factory.mktemp("pulumi")
-    (folder / "backend").mkdir()
     with ExitStack() as stack:
         ports = [stack.enter_context(plugin(package, local_cloud.home)) for package in PACKAGES]
-        yield {
-            **environment(local_cloud.home),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PULUMI_BACKEND_URL": f"file://{folder / 'backend'}",
-            "PULUMI_CONFIG_PASSPHRASE": "passphrase",
-            "PULUMI_DEBUG_COMMANDS": "true",  # or there is no --event-log
-            "PULUMI_DEBUG_PROVIDERS": ",".join(ports),
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "PULUMI_HOME": str(folder / "home"),
-            "PULUMI_PYTHON_CMD": sys.executable,
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PYTHONPATH": str(ROOT),
-        }
+        more = {"PULUMI_DEBUG_PROVIDERS": ",".join(ports), "PYTHONPATH": str(ROOT), "ISOSTACK_HOME": str(local_cloud.home)}
+        official = Cli(tmp_path_factory.mktemp("pulumi"), more, sealed)
+        official.prepare()
+        yield official.environment()
 
 
 Found = set[tuple[str, ...]]

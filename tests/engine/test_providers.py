@@ -107,17 +107,15 @@ def test_a_changed_provider_is_recorded_and_its_resources_stay(world: World) -> 
     assert world.state("mine").id == before
 
 
-def test_what_pulumis_own_engine_keeps_among_a_providers_inputs_is_no_change(world: World) -> None:
-    def program() -> None:
-        Thing("a", options(provider=Aws("mine", "eu-north-1")))
-
-    world.up_well(program)
-    document = world.store.export("shop", "dev")
-    for resource in document["deployment"]["resources"]:
+def test_what_pulumis_own_engine_keeps_of_a_provider_is_no_change(world: World) -> None:
+    world.up_well(lambda: Thing("a", options(provider=Aws("mine", "eu-north-1"))))
+    state = world.store.export("shop", "dev")
+    for resource in state["deployment"]["resources"]:
         if resource["type"] == "pulumi:providers:aws":
             resource["inputs"]["__internal"] = {}
-    world.store.import_("shop", "dev", json.dumps(document), "pulumi stack export")
-    assert world.preview(program).changes == {}
+    world.store.import_("shop", "dev", json.dumps(state), "the CLI's state")
+    assert world.preview().changes == {}
+    assert world.up_well().changes == {}
 
 
 def test_a_resource_that_moves_to_another_provider_stays_the_same(world: World) -> None:

@@ -25,6 +25,7 @@ from isostack.engine.wire import from_struct, to_struct
 from isostack.localcloud import plugin
 from isostack.localcloud.client import Cloud
 from isostack.localcloud.provider import LocalCloudHost, LocalCloudProvider
+from isostack.localcloud.resource_types import all_rows
 from isostack.localcloud.server import LocalCloud
 
 QUEUE = "aws:sqs/queue:Queue"
@@ -200,7 +201,12 @@ def test_it_says_what_it_is(port: int, local_cloud: LocalCloud) -> None:
         schema = json.loads(stub.calls.GetSchema(provider_pb2.GetSchemaRequest()).schema)
         stub.calls.Attach(plugin_pb2.PluginAttach(address="127.0.0.1:1"))
         stub.calls.Cancel(empty_pb2.Empty())
-    assert schema == {"name": "aws", "version": version}
+    assert (schema["name"], schema["version"]) == ("aws", version)
+    assert schema["resources"].keys() == {row.token for row in all_rows()[0] if row.token.startswith("aws:")}
+    queue = schema["resources"][QUEUE]["inputProperties"]
+    assert (queue["delaySeconds"], queue["tags"]["additionalProperties"]) == ({"type": "integer"}, {"type": "string"})
+    group = schema["resources"]["aws:ec2/securityGroup:SecurityGroup"]["inputProperties"]["ingress"]["items"]
+    assert schema["types"][group["$ref"].removeprefix("#/types/")]["properties"]["fromPort"] == {"type": "integer"}
 
 
 def test_it_says_what_it_can(port: int) -> None:
