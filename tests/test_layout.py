@@ -16,7 +16,7 @@ OUTSIDE = (*ABOVE, "boto3", "botocore", "moto")
 
 # A part of the tree, and the first names of modules that it must not import.
 FORBIDDEN = {
-    "isostack/engine": (*OUTSIDE, "isostack.localcloud", "isostack.shared_state", "stacks", "pulumi_aws"),
+    "isostack/engine": (*OUTSIDE, "isostack.localcloud", "isostack.official", "isostack.shared_state", "stacks", "pulumi_aws"),
     "isostack/engine/plan.py": ("pulumi", "grpc", "google"),
     "isostack/engine/state.py": ("pulumi", "grpc", "google"),
     "isostack/engine/journal.py": ("pulumi", "grpc", "google"),
@@ -24,7 +24,8 @@ FORBIDDEN = {
     "isostack/engine/store.py": ("pulumi", "grpc", "google"),
     "isostack/engine/project.py": ("pulumi", "grpc", "google"),
     "isostack/shared_state": (*ABOVE, "isostack.engine.run", "pulumi", "grpc", "google", "moto", "stacks", "components"),
-    "isostack/localcloud": (*ABOVE, "isostack.display", "isostack.engine.run", "stacks", "components"),
+    "isostack/localcloud": (*ABOVE, "isostack.display", "isostack.engine.run", "isostack.official", "stacks", "components"),
+    "isostack/official": (*ABOVE, "isostack.display", "isostack.engine.run", "isostack.gates", "isostack.policy", "boto3"),
     "isostack/localcloud/resource_types": ("boto3", "pulumi", "pulumi_aws", "isostack.localcloud.provider"),
     "isostack": ("stacks", "components", "policies"),
     "isostack/cost/estimate.py": ("pulumi", "grpc", "google", "isostack.localcloud", "isostack.preview"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import getpass
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -175,7 +176,7 @@ def record(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None
     entries = Record(_Place.at(cwd).store.home).entries()
     lines = [
         f"{e.number:>4}  {e.at}  {e.kind:<11}  {e.facts.get('stack', ''):<12} {e.facts.get('person', '')}  "
-        f"{e.facts.get('operation', '')} {e.facts.get('ticket', '')} {e.facts.get('reason', '')}".rstrip()
+        f"{e.facts.get('operation', '')} {_by(e.facts)}{e.facts.get('ticket', '')} {e.facts.get('reason', '')}".rstrip()
         for e in entries
     ]
     head = entries[-1].hash if entries else ""
@@ -275,6 +276,11 @@ def _planned(file: Path, project: str, env: str) -> tuple[str, str]:
         raise BadInput(f"--plan {file}: it was changed after it was saved; save it anew")
     operation = str(intent.get("operation"))
     return operation, digest
+
+
+def _by(facts: Mapping[str, Any]) -> str:
+    """The engine of a run, where it is not the usual one."""
+    return f"by {facts['engine']} " if facts.get("engine", "embedded") != "embedded" else ""
 
 
 def _user() -> str:

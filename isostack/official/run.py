@@ -17,7 +17,7 @@ from typing import Any, Final
 from isostack.engine.deployment import STACK_TYPE
 from isostack.engine.events import Diagnostic, Op, Phase, Result, Tally
 from isostack.engine.operation import INTERRUPTED, Intent, Operation, Options, Run, Stack
-from isostack.engine.project import ENVIRONMENT_KEY, PINNED_KEY, load_stack
+from isostack.engine.project import load_stack
 from isostack.engine.state import Snapshot
 from isostack.engine.state_file import Codec
 from isostack.errors import BadInput, OperationFailed
@@ -27,7 +27,6 @@ from isostack.official.planned import after_deleting, after_plan, codec_of, code
 from isostack.official.process import Cli, CommandError, said
 
 USUAL = Options()
-_PLAYGROUND_KEY: Final = "isostack:playground"
 # What does not depend on a failure is done all the same, as the embedded engine does it.
 _AT_ONCE: Final = ("--yes", "--skip-preview", "--continue-on-error")
 
@@ -56,6 +55,7 @@ def up(stack: Stack, options: Options = USUAL) -> Result:
                 return rehearsal.result(changed=False)
             rehearsal.ask_gates(folder)
             if options.exactly:
+                run.require_unmoved()
                 plan = ["--plan", str(folder / "plan.json")]
         run.go(["up", *_AT_ONCE, *plan, *run.common(), *run.judges(folder)])
         return run.conclude()
@@ -70,8 +70,7 @@ def destroy(stack: Stack, options: Options = USUAL) -> Result:
         if rehearsal.errors:
             rehearsal.tell_held_back()
             return rehearsal.result(changed=False)
-        if run.cli.export() != run.document:  # the CLI has no plans of a destroy
-            raise OperationFailed(f"{stack.name} was changed by another run while this one was looked at; nothing was deleted")
+        run.require_unmoved()
     run.go(["destroy", *_AT_ONCE, *run.common()])
     return run.conclude()
 
@@ -162,6 +161,11 @@ class _Run(Run):
         """Go through the program, and let the CLI write down its plan."""
         self.go(["preview", "--save-plan", str(folder / "plan.json"), *self.common(), *self.judges(folder)])
 
+    def require_unmoved(self) -> None:
+        """Raise OperationFailed where the state is another one than gates have looked at: the CLI does not lock it until now."""
+        if self.cli.export() != self.document:
+            raise OperationFailed(f"{self.stack.name} was changed by another run while this one was looked at; nothing was done")
+
     def rehearse_destroy(self) -> None:
         """See what a destroy would delete, and let gates look at it."""
         self.go(["destroy", "--preview-only", *self.common()])
@@ -208,29 +212,22 @@ class _Run(Run):
 
     def conclude(self) -> Result:
         """The result of what changed something; and the note of it that ``status`` reads."""
+        after = snapshot_of(self.cli.export() or {}, self.codec, f"the state of {self.stack.name}")
         if self.operation == "up" and not self.errors:
-            self._tag()
+            self._tag(after)
         result = self.result()
-        document = self.cli.export() or {}
-        after = snapshot_of(document, self.codec, f"the state of {self.stack.name}")
         last_run.note(self.stack, result, after, self.cli.version, self.cloud)
         return result
 
-    def _tag(self) -> None:
-        """Let the backend's tags say which environment it is, of which parameters, whose and until when."""
-        values = self.stack.config.values
-        playground = json.loads(values.get(_PLAYGROUND_KEY, "{}"))
-        tags = {
-            "environment": values.get(ENVIRONMENT_KEY),
-            "parameters": values.get(PINNED_KEY),
-            **{name: playground.get(name) for name in ("owner", "expires")},
-            **self.stack.tags,
-        }
-        known = {name: str(value) for name, value in tags.items() if value}
-        if not known:
+    def _tag(self, after: Snapshot) -> None:
+        """Let the backend's tags say what all resources are tagged with: environment, owner, parameters, expiry."""
+        from isostack.stack_tags import common_tags
+
+        tags = {**common_tags(after), **self.stack.tags}
+        if not tags:
             return
         try:
-            self.cli.tag(known)
+            self.cli.tag(tags)
         except CommandError as error:
             self.sink(Diagnostic("warning", f"the stack's tags are not set: {said(error)}"))
 
