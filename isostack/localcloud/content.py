@@ -47,9 +47,9 @@ def only_reads(environ: dict[str, Any]) -> bool:
     if target:
         return bool(target.rpartition(".")[2].startswith(_READS))
     if "urlencoded" in environ.get("CONTENT_TYPE", ""):
-        action = environ["wsgi.input"].getvalue().partition(b"Action=")[2].partition(b"&")[0].decode(errors="replace")
+        action: str = environ["wsgi.input"].getvalue().partition(b"Action=")[2].partition(b"&")[0].decode(errors="replace")
         return action.startswith(_READS)
-    return environ["REQUEST_METHOD"] in ("GET", "HEAD")
+    return str(environ["REQUEST_METHOD"]) in ("GET", "HEAD")
 
 
 class Content:

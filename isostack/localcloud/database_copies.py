@@ -72,6 +72,9 @@ class DatabaseCopies:
         self._servers.data(name).rename(target)
         return _digest(target)
 
+    def is_taken(self, name: str) -> bool:
+        return name in self._taken
+
     def give_back(self, name: str) -> None:
         """Give a server that something was taken from a copy of that; it does not run yet."""
         copy = self._taken.pop(name, "")

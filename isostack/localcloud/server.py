@@ -172,8 +172,8 @@ class LocalCloud:
     def keep_database(self, arn: str, copy: str, *, goes: bool = False) -> tuple[str, int]:
         """Keep a copy of a real database under a name, whatever becomes of the cloud: its digest and its bytes.
 
-        One that ``goes`` is deleted next, and does not run any more; if it stays, it runs again when somebody asks RDS for it.
-        Raises OperationFailed where no such database runs.
+        One that ``goes`` is deleted next, and does not run any more; if it stays, it runs again when somebody asks RDS for it
+        by name. Raises OperationFailed where no such database runs.
         """
         kept = self._databases(do="keep", arn=arn, copy=copy, goes=goes)
         return str(kept["digest"]), int(kept["bytes"])

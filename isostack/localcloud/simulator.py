@@ -280,9 +280,8 @@ def _databases_now() -> Any | None:
         return ()
     from moto.rds.models import rds_backends
 
-    return _databases().to_take_over(
-        instance for *_, backend in list(rds_backends.iter_backends()) for instance in backend.databases.values()
-    )
+    in_use: Any = [backend for *_, backend in rds_backends.iter_backends()]
+    return _databases().to_take_over(instance for backend in in_use for instance in backend.databases.values())
 
 
 @cache
