@@ -155,7 +155,7 @@ class Both:
         return ours
 
     def exchange(self) -> None:
-        """Each engine previews with the other's state, on the other's account; whatever is not ``same`` or ``read`` is found."""
+        """Let each engine preview with the other's state, over the other's account; what it would change is found."""
         name = load_project(self.ours.folder).name
         ours = self.store.load(name, self.stack).snapshot
         checkpoint = self.cli.checkpoint(name, self.stack)
