@@ -125,8 +125,8 @@ class LocalCloud:
             if alive:
                 self._end(record)
             end_strays(self.home)
-            if record.content:
-                Path(record.content).unlink(missing_ok=True)
+            for left in (record.content, f"{record.content}.draft") if record.content else ():
+                Path(left).unlink(missing_ok=True)
             self._write(_Record(record.port))
             return alive
 
