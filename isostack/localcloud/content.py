@@ -17,7 +17,6 @@ import os
 import pickle
 import stat
 import sys
-import tempfile
 import threading
 import time
 import weakref
@@ -108,22 +107,26 @@ class Content:
             if service.service_name not in _OF_THE_MOMENT
             for account, region, backend in list(service.iter_backends())
         ]
-        descriptor, draft = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}-")
+        draft = _draft(target)
+        draft.unlink(missing_ok=True)
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 pickle.dump((_made_by(), sorted({name for name, *_ in backends})), file)
                 _Pickler(file, protocol=pickle.HIGHEST_PROTOCOL).dump((backends, databases))
                 if file.tell() > _LARGEST:
                     raise ValueError(f"{file.tell()} bytes are too many")
-            Path(draft).rename(target)
+            draft.rename(target)
         except BaseException:
-            Path(draft).unlink()
+            draft.unlink()
             raise
         self._kept = True
 
     def load(self, predecessor: Path) -> tuple[list[str], Any | None]:
         """Take over what a process that has died kept, if it did; gives the services that are in it, and what belongs to it of
         databases. The file is this process's own from then on. Called before anything is asked."""
+        with suppress(OSError):
+            _draft(predecessor).unlink()  # it may have been killed over it
         try:
             descriptor = os.open(predecessor, os.O_RDONLY | os.O_NOFOLLOW)
         except OSError:
@@ -153,6 +156,10 @@ class Content:
         finally:
             with suppress(OSError):
                 predecessor.unlink()
+
+
+def _draft(target: Path) -> Path:
+    return target.with_name(f"{target.name}.draft")
 
 
 def _made_by() -> tuple[str, ...]:

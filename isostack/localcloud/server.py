@@ -34,6 +34,7 @@ _ANSWER_SECONDS = 10.0
 _COPY_SECONDS = 600.0
 _START_SECONDS = 60.0
 _STOP_SECONDS = 5.0
+_ENDING_SECONDS = 1.0  # so long a process that was killed may be seen yet
 _POLL_SECONDS = 0.01
 # What the process gets of the environment: nothing that speaks of AWS, moto, proxies or certificates.
 _PASSED_ON = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "PYTHONUSERBASE", "TMPDIR", "TZ")
@@ -100,8 +101,7 @@ class LocalCloud:
         """
         with locked(self.home / "cloud.lock"):
             record = self._record()
-            if record and record.pid and _is_alive(record):
-                self._answer(record)
+            if record and record.pid and self._answers(record):
                 if port not in (None, record.port):
                     raise BadInput(
                         f"port {port}: the local cloud runs on port {record.port}; "
@@ -125,8 +125,8 @@ class LocalCloud:
             if alive:
                 self._end(record)
             end_strays(self.home)
-            if record.content:
-                Path(record.content).unlink(missing_ok=True)
+            for left in (record.content, f"{record.content}.draft") if record.content else ():
+                Path(left).unlink(missing_ok=True)
             self._write(_Record(record.port))
             return alive
 
@@ -282,6 +282,21 @@ class LocalCloud:
         if not record or not record.pid:
             raise OperationFailed(f"the local cloud of {self.home} does not run; start it with `isostack cloud start`")
         return record
+
+    def _answers(self, record: _Record) -> bool:
+        """Whether it runs. Raises OperationFailed where it does and does not answer, unless it is ending."""
+        if not _is_alive(record):
+            return False
+        try:
+            self._answer(record)
+        except OperationFailed:
+            deadline = time.monotonic() + _ENDING_SECONDS
+            while _is_alive(record):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(_POLL_SECONDS)
+            return False
+        return True
 
     def _answer(self, record: _Record) -> dict[str, Any]:
         """What the process says of itself, if it is the one we know."""

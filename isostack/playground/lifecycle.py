@@ -356,8 +356,7 @@ class Playgrounds:
     def _is_there(self, stack: str) -> bool:
         """Whether the cloud still has what the state speaks of."""
         known = self._state(stack).snapshot.metadata.cloud
-        status = self.local_cloud.status()
-        return bool(status.running and status.identity == known)
+        return bool(not self.local_cloud.holds_nothing() and self.host.identity() == known)
 
     def _as_it_was(self, record: Record, manifest: Manifest) -> Result | None:
         """That nothing was to be done, where the environment is the one that the snapshot was taken of; else None."""

@@ -142,9 +142,12 @@ def test_a_file_that_others_may_write_is_not_read(local: LocalCloud) -> None:
     file = wait_until_kept(local)
     kill(local)
     file.chmod(0o666)
+    half = file.with_name(f"{file.name}.draft")
+    half.touch()
     local.ensure()
     assert local.resources() == {}
     assert not file.exists()
+    assert not half.exists(), "and what was being written goes with it"
 
 
 def test_a_damaged_file_makes_an_empty_cloud(local: LocalCloud) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -144,3 +148,19 @@ def test_secrets_are_sealed_in_a_snapshot(yard: Yard) -> None:
 def test_a_record_knows_when_its_time_is_over() -> None:
     past = Record("a", "p", "ana", "2020-01-01T00:00:00+00:00", "2020-01-01T08:00:00+00:00")
     assert past.remaining < timedelta()
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="the system's memory has no folder here")  # noqa: S108
+def test_what_a_local_cloud_held_that_was_killed_is_kept_when_its_playground_goes(own_yard: Yard) -> None:
+    own_yard.playgrounds.up("lone", quiet)
+    own_yard.client("dynamodb").put_item(TableName=own_yard.outputs("lone")["table"], Item={"id": {"S": "mine"}})
+    content = Path(json.loads((own_yard.home / "cloud.json").read_text())["content"])
+    deadline = time.monotonic() + 60
+    while not content.is_file():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(own_yard.local_cloud.status().pid, signal.SIGKILL)
+    _, kept = own_yard.playgrounds.down("lone", quiet)
+    assert kept
+    assert sum(facts.get("items", 0) for facts in kept.stores.values()) == 1
+    assert own_yard.local_cloud.resources() == {}
