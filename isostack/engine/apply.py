@@ -35,7 +35,8 @@ from isostack.engine.values import (
 )
 from isostack.errors import IsostackError, OperationFailed
 
-PULUMIS_OWN = "__internal"  # among a provider's inputs, in states of Pulumi's own engine
+# Among a provider's inputs, in states of Pulumi's own engine.
+PULUMIS_OWN = "__internal"
 
 
 class Applier:

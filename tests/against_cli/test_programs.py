@@ -70,7 +70,9 @@ def test_a_web_shop(load: Load) -> None:
     two = load(PROGRAMS / "webshop")
     operate(two, "preview", "up", "preview", "refresh")
     two.configure(instances=5)
-    operate(two, "up", "destroy")
+    operate(two, "up")
+    two.exchange()
+    operate(two, "destroy")
 
 
 def test_a_project_that_refers_to_another(load: Load) -> None:

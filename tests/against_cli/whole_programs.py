@@ -155,7 +155,7 @@ class Both:
         return ours
 
     def exchange(self) -> None:
-        """Let each engine preview with the other's state, over the other's account; each step but ``same`` and ``read`` is found."""
+        """Let each engine preview with the other's state, over the other's account; what it would change is found."""
         name = load_project(self.ours.folder).name
         ours = self.store.load(name, self.stack).snapshot
         checkpoint = self.cli.checkpoint(name, self.stack)

@@ -304,7 +304,7 @@ PIECES = [
 ]
 
 
-@settings(max_examples=600)
+@settings(max_examples=600, deadline=None)
 @given(st.lists(st.sampled_from(LINES), max_size=6).map("\n".join) | st.lists(st.sampled_from(PIECES), max_size=6).map("".join))
 def test_no_text_has_a_link_or_a_mention_as_a_reader_of_commonmark_sees_it(text: str) -> None:
     page = _Active()
