@@ -263,6 +263,8 @@ def cloud_start(
     if endpoint.notice:
         print(f"warning: {endpoint.notice}", file=sys.stderr)  # noqa: T201 - the message
     _show_cloud(cloud, as_json)
+    if not as_json:
+        console().print(f'for pulumi    eval "$(isostack cloud env{repeated(cwd)})"')
 
 
 @cloud_app.command("stop")

@@ -18,9 +18,9 @@ def sealed() -> PassphraseSecrets:
     return new_secrets()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def shell(local_cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Shell:
-    """A person's shell, for the local cloud of this process."""
+    """A person's shell, for the local cloud of this process, with no stacks yet."""
     return opened(local_cloud.home, tmp_path_factory.mktemp("shell"))
 
 

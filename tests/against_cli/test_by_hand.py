@@ -40,63 +40,75 @@ pulumi.export("secret", producer.require_output("found"))
 """
 
 
-def test_a_stack_lives_its_life(shell: Shell, cloud: Cloud, tmp_path: Path) -> None:
+QUEUE = "aws:sqs/queue:Queue"
+
+
+@pytest.fixture
+def producing(shell: Shell, cloud: Cloud, tmp_path: Path) -> Path:
+    """The program as a stack in an account of the test's own, up."""
     role = json.dumps([{"roleArn": f"arn:aws:iam::{cloud.account_id}:role/tests"}])
     stack = f"config:\n  aws:region: eu-west-1\n  aws:assumeRoles: '{role}'\n"
     folder = project(tmp_path / "producing", PROGRAM, name="producing", dev=stack)
-    sqs, ssm = cloud.client("sqs"), cloud.client("ssm")
-    ssm.put_parameter(Name="/found", Type="SecureString", Value="hunter33")
+    cloud.client("ssm").put_parameter(Name="/found", Type="SecureString", Value="hunter33")
     shell.pulumi("stack", "init", "dev", cwd=folder)
     assert "[secret]" in shell.pulumi("up", "--yes", "--skip-preview", cwd=folder)
-    assert "hunter33" not in shell.pulumi("stack", "export", cwd=folder)
-    shell.pulumi("preview", "--expect-no-changes", cwd=folder)
-    outputs = json.loads(shell.pulumi("stack", "output", "--json", cwd=folder))
-    assert outputs["region"] == "eu-west-1"
+    return folder
+
+
+def test_a_stack_lives_its_life(shell: Shell, cloud: Cloud, producing: Path) -> None:
+    sqs = cloud.client("sqs")
+    assert "hunter33" not in shell.pulumi("stack", "export", cwd=producing)
+    shell.pulumi("preview", "--expect-no-changes", cwd=producing)
+    outputs = json.loads(shell.pulumi("stack", "output", "--json", cwd=producing))
     [url] = sqs.list_queues()["QueueUrls"]
-    assert outputs["queue"] == url
+    assert (outputs["region"], outputs["queue"]) == ("eu-west-1", url)
 
     # The program changes: the diff names what differs by its path.
-    (folder / "__main__.py").write_text(PROGRAM.replace('"x"', '"y"').replace("delay_seconds=3", "fifo_queue=True"))
-    diff = shell.pulumi("preview", "--diff", cwd=folder)
-    assert "+-aws:sqs/queue:Queue: (replace)" in diff
+    (producing / "__main__.py").write_text(PROGRAM.replace('"x"', '"y"').replace("delay_seconds=3", "fifo_queue=True"))
+    diff = shell.pulumi("preview", "--diff", cwd=producing)
+    assert f"+-{QUEUE}: (replace)" in diff
     assert "~ kubernetes.io/name" in diff
     assert "~ delaySeconds" in diff
-    (folder / "__main__.py").write_text(PROGRAM)
+    (producing / "__main__.py").write_text(PROGRAM)
 
     # The cloud changes: a refresh sees it, and an up mends it.
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"DelaySeconds": "8"})
-    shell.pulumi("refresh", "--yes", "--skip-preview", cwd=folder)
-    assert "1 updated" in shell.pulumi("up", "--yes", "--skip-preview", cwd=folder)
+    shell.pulumi("refresh", "--yes", "--skip-preview", cwd=producing)
+    assert "1 updated" in shell.pulumi("up", "--yes", "--skip-preview", cwd=producing)
     assert sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["DelaySeconds"])["Attributes"]["DelaySeconds"] == "3"
     sqs.delete_queue(QueueUrl=url)
-    assert "1 deleted" in shell.pulumi("refresh", "--yes", "--skip-preview", cwd=folder)
-    assert "1 created" in shell.pulumi("up", "--yes", "--skip-preview", cwd=folder)
+    assert "1 deleted" in shell.pulumi("refresh", "--yes", "--skip-preview", cwd=producing)
+    assert "1 created" in shell.pulumi("up", "--yes", "--skip-preview", cwd=producing)
+    shell.pulumi("destroy", "--yes", "--skip-preview", cwd=producing)
+    assert "QueueUrls" not in sqs.list_queues()
 
-    # Another stack takes what this one gives.
-    consumer = project(tmp_path / "consuming", CONSUMER, name="consuming", dev="config: {}\n")
-    shell.pulumi("stack", "init", "dev", cwd=consumer)
-    shell.pulumi("up", "--yes", "--skip-preview", cwd=consumer)
-    taken = json.loads(shell.pulumi("stack", "output", "--json", "--show-secrets", cwd=consumer))
-    assert taken == {"queue": sqs.list_queues()["QueueUrls"][0], "secret": "hunter33"}
 
-    # What is there is taken over, and what is not is said.
+def test_another_stack_takes_what_one_gives(shell: Shell, cloud: Cloud, producing: Path, tmp_path: Path) -> None:
+    folder = project(tmp_path / "consuming", CONSUMER, name="consuming", dev="config: {}\n")
+    shell.pulumi("stack", "init", "dev", cwd=folder)
+    shell.pulumi("up", "--yes", "--skip-preview", cwd=folder)
+    taken = json.loads(shell.pulumi("stack", "output", "--json", "--show-secrets", cwd=folder))
+    assert taken == {"queue": cloud.client("sqs").list_queues()["QueueUrls"][0], "secret": "hunter33"}
+
+
+def test_what_is_there_is_taken_over_and_what_is_not_is_said(shell: Shell, cloud: Cloud, producing: Path) -> None:
+    sqs = cloud.client("sqs")
     there = sqs.create_queue(QueueName="there", Attributes={"DelaySeconds": "9"})["QueueUrl"]
-    queue = "aws:sqs/queue:Queue"
-    written = shell.pulumi("import", queue, "there", there, "--yes", cwd=folder)
+    written = shell.pulumi("import", QUEUE, "there", there, "--yes", cwd=producing)
     assert 'there = aws.sqs.Queue("there",' in written
     assert "    delay_seconds=9,\n" in written
-    missing = shell.pulumi("import", queue, "nothing", f"{there}-not", "--yes", "--generate-code=false", cwd=folder, fails=True)
+    missing = shell.pulumi("import", QUEUE, "nothing", f"{there}-not", "--yes", cwd=producing, fails=True)
     assert "does not exist" in missing
-    [imported] = [resource for resource in shell.state(folder, "dev") if resource.get("id") == there]
+    [imported] = [resource for resource in shell.state(producing, "dev") if resource.get("id") == there]
     assert (imported["inputs"]["delaySeconds"], imported["protect"]) == (9, True)
 
-    shell.pulumi("stack", "tag", "set", "owner", "platform", cwd=folder)
-    assert "platform" in shell.pulumi("stack", "tag", "ls", cwd=folder)
-    shell.pulumi("state", "unprotect", "--all", "--yes", cwd=folder)
+    shell.pulumi("stack", "tag", "set", "owner", "platform", cwd=producing)
+    assert "platform" in shell.pulumi("stack", "tag", "ls", cwd=producing)
+    shell.pulumi("state", "unprotect", "--all", "--yes", cwd=producing)
     sqs.delete_queue(QueueUrl=there)  # what is gone already is no reason to fail
-    shell.pulumi("destroy", "--yes", "--skip-preview", cwd=folder)
+    shell.pulumi("destroy", "--yes", "--skip-preview", cwd=producing)
     assert "QueueUrls" not in sqs.list_queues()
-    assert [resource["type"] for resource in shell.state(folder, "dev")] in ([], ["pulumi:pulumi:Stack"])
+    assert [resource["type"] for resource in shell.state(producing, "dev")] in ([], ["pulumi:pulumi:Stack"])
 
 
 MANY = """

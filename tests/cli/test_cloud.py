@@ -23,6 +23,7 @@ def test_the_life_of_the_local_cloud(alone: CommandLine, tmp_path: Path) -> None
     text = alone("cloud", "start", cwd=tmp_path).out
     assert re.search(rf"^local cloud   {re.escape(started['endpoint'])}$", text, re.M)
     assert re.search(rf"^process       {started['pid']}, up \d+ s$", text, re.M)
+    assert 'eval "$(isostack cloud env)"' in text
 
     folder = mail_project(tmp_path, "lost")
     assert alone("up", "dev", cwd=folder).code == 0
