@@ -118,15 +118,15 @@ def test_what_is_no_state_is_not_imported(isostack: CommandLine, tmp_path: Path,
 def test_status_shows_every_environment(isostack: CommandLine, stack: Path) -> None:
     (stack / "Pulumi.empty.yaml").write_text("config:\n  isostack:parameters: 1.2.3\n")
     first, second = isostack("status", "--json", cwd=stack).json["environments"]
-    assert first["environment"] == "dev"
+    assert (first["environment"], first["engine"], second["engine"]) == ("dev", "embedded", None)
     assert (first["resources"], first["operation"], first["result"]) == (3, "up", "succeeded")
     assert re.match(r"\d{4}-\d\d-\d\d", first["last_change"])
     assert (first["lock"], first["problem"]) == (None, None)
     assert (second["environment"], second["pinned"], second["resources"]) == ("empty", "1.2.3", 0)
     lines = isostack("status", cwd=stack).out.splitlines()
-    assert lines[0].split() == ["environment", "pinned", "deployed", "resources", "last", "change", "lock"]
-    assert re.match(r"dev +- +- +3  up succeeded, \d{4}-.* free$", lines[1])
-    assert re.match(r"empty +1\.2\.3 +- +0  - +free$", lines[2])
+    assert lines[0].split() == ["environment", "engine", "pinned", "deployed", "resources", "last", "change", "lock"]
+    assert re.match(r"dev +embedded +- +- +3  up succeeded, \d{4}-.* free$", lines[1])
+    assert re.match(r"empty +- +1\.2\.3 +- +0  - +free$", lines[2])
 
 
 def test_a_stack_in_use_is_locked_and_says_by_whom(isostack: CommandLine, tmp_path: Path) -> None:

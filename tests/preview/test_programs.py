@@ -212,7 +212,7 @@ def test_a_single_environment_can_be_looked_at_the_same_way(repository: Reposito
     [
         (["--all", "--format", "pdf"], "there are text, json, markdown, html"),
         ([], "name an environment, or look at all of them with --all"),
-        (["--all", "--refresh"], "--target and --refresh go with one environment"),
+        (["--all", "--refresh"], "--target, --refresh and --engine go with one environment"),
         (["nowhere", "--format", "text"], "there are dev, integration, production, staging"),
         (["--all", "--artefact", "javascript:alert(1)"], "an address begins with https://"),
         (["--all", "--save", "plan.json", "--base", "HEAD"], "--save goes without --base"),
