@@ -1,4 +1,5 @@
-"""A restricted environment in an account, from its first up to its end: who somebody is by his own credentials, approvals from another machine.
+"""A restricted environment in an account, by the official CLI: who somebody is by his own credentials, approvals from another
+machine.
 
 A local cloud stands for the accounts. That a local cloud never counts as one is switched off here, and only here, in the process.
 """
@@ -74,7 +75,11 @@ class Team:
         sts = Cloud(self.url, account_id=self.account).client("sts")
         arn = f"arn:aws:iam::{self.account}:role/{role}"
         taken = sts.assume_role(RoleArn=arn, RoleSessionName=person)["Credentials"]
-        names = {"AWS_ACCESS_KEY_ID": "AccessKeyId", "AWS_SECRET_ACCESS_KEY": "SecretAccessKey", "AWS_SESSION_TOKEN": "SessionToken"}
+        names = {
+            "AWS_ACCESS_KEY_ID": "AccessKeyId",
+            "AWS_SECRET_ACCESS_KEY": "SecretAccessKey",
+            "AWS_SESSION_TOKEN": "SessionToken",
+        }
         own = {variable: str(taken[name]) for variable, name in names.items()}
         command = (sys.executable, "-c", STANDING_FOR_AN_ACCOUNT)
         machine.command = CommandLine(machine.home, {**self.environment, **own}, command=command)

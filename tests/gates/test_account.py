@@ -44,9 +44,7 @@ class Gates:
     approvers: Sequence[str] = ("operations",)
     break_glass: str = "break-glass"
     roles: Mapping[str, Role] = field(
-        default_factory=lambda: {
-            name: Role(f"small-{name}") for name in ("operations", "deployer", "developer", "break-glass")
-        }
+        default_factory=lambda: {name: Role(f"small-{name}") for name in ("operations", "deployer", "developer", "break-glass")}
     )
 
 
@@ -133,8 +131,10 @@ def test_credentials_that_are_no_sessions_or_not_to_be_had_are_nobody_and_are_no
         (Cloud(there.cloud.endpoint).client, "is no session of a role; only operations may approve"),
         (failing(NoCredentialsError()), "Unable to locate credentials; only operations may approve"),
         (failing(program), "your credentials cannot be had from custom-process"),
-        (failing(ClientError({"Error": {"Code": "ExpiredToken", "Message": "It\nhas ended"}}, "GetCallerIdentity")),
-         "STS says ExpiredToken: It has ended; only operations may approve"),
+        (
+            failing(ClientError({"Error": {"Code": "ExpiredToken", "Message": "It\nhas ended"}}, "GetCallerIdentity")),
+            "STS says ExpiredToken: It has ended; only operations may approve",
+        ),
         (failing(EOFError()), "nobody is there to be asked for a second factor"),
     ):
         with pytest.raises(Refused) as refused:
