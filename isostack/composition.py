@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from isostack.engine.project import Project
     from isostack.engine.store import Store
     from isostack.gates.admission import Guard
+    from isostack.gates.record import Record
     from isostack.localcloud.server import LocalCloud
+    from isostack.shared_state.objects import Objects
 
 HOME = "ISOSTACK_HOME"
 """The variable that names the folder of states and of this machine's own things, or, as ``s3://``, the bucket of states."""
@@ -61,16 +63,24 @@ def own_store_of(project: Project) -> Store:
 
 def backend_of(project: Project) -> Backend | None:
     """The bucket that holds the project's states, or None. Raises BadInput for an address that is none."""
-    address = _chosen_state() or project.state
-    if not address:
+    objects = _objects_of(project)
+    if objects is None:
         return None
-    from functools import partial
-
-    from isostack.shared_state.access import client
     from isostack.shared_state.bucket import Bucket
-    from isostack.shared_state.objects import Objects
 
-    return Bucket(Objects(partial(client, home_of(project)), address))
+    return Bucket(objects)
+
+
+def record_of(project: Project) -> Record:
+    """The record of who approved, ran and broke in: in the bucket where states are shared, else in the folder."""
+    from isostack.gates.record import FolderLines, Record
+
+    objects = _objects_of(project)
+    if objects is None:
+        return Record(FolderLines(home_of(project)))
+    from isostack.gates.shared_record import SharedLines
+
+    return Record(SharedLines(objects))
 
 
 def local_cloud_at(cwd: Path) -> LocalCloud:
@@ -110,20 +120,38 @@ def done_by(engine: EngineName, operation: str) -> Callable[[Stack, Options], Re
     return found
 
 
-def guard_before(project: Project, store: Store, env: str, suffix: str) -> Guard | None:
+def guard_before(project: Project, store: Store, env: str, suffix: str, engine: EngineName = EngineName.EMBEDDED) -> Guard | None:
     """What stands before an environment that only some may run; None for any other.
 
-    ``suffix`` is added to the commands that refusals name.
+    ``suffix`` is added to the commands that refusals name. Raises Refused for one in an account whose record nobody shares.
     """
     from isostack.parameters import has_parameters
 
     if not has_parameters(project):
         return None
-    from isostack.engine.project import load_stack
+    from isostack.engine.project import CLOUD_KEY, load_stack
     from isostack.gates.admission import guard_of
 
-    config = load_stack(project, env, store.keyring.open)
-    return guard_of(project, env, config.values, store.home, suffix)
+    config = load_stack(project, env, store.keyring.open).values
+    in_account = engine is EngineName.PULUMI and config.get(CLOUD_KEY) == "aws"
+    guard = guard_of(project, env, config, store.home, record_of(project), suffix, in_account)
+    if guard is not None and in_account:
+        _require_shared_record(project, env)
+    return guard
+
+
+def _require_shared_record(project: Project, env: str) -> None:
+    from isostack.shared_state.access import PROFILE
+
+    if _objects_of(project) is None:
+        why = "its approvals and its record would stay on this machine"
+        way = f"add to {project.file.name}: isostack: {{state: s3://BUCKET/PREFIX}}, or export {HOME}=s3://BUCKET/PREFIX"
+    elif not os.environ.get(PROFILE):
+        why = "its approvals and its record are in a bucket, which is reached in an account by a profile alone"
+        way = f"export {PROFILE}=PROFILE"
+    else:
+        return
+    raise Refused(f"{env} lives in an account, and {why}; {way} (docs/shared-state.md)")
 
 
 def require_stack(project: Project, store: Store, env: str) -> None:
@@ -150,3 +178,15 @@ def _chosen_home() -> Path | None:
 def _chosen_state() -> str:
     chosen = os.environ.get(HOME, "")
     return chosen if chosen.startswith("s3://") else ""
+
+
+def _objects_of(project: Project) -> Objects | None:
+    address = _chosen_state() or project.state
+    if not address:
+        return None
+    from functools import partial
+
+    from isostack.shared_state.access import client
+    from isostack.shared_state.objects import Objects
+
+    return Objects(partial(client, home_of(project)), address)

@@ -179,7 +179,7 @@ def destroy(
     """Delete everything in an environment."""
     from isostack.engine.operation import Options
 
-    if not yes and _guard(env, cwd) is None:
+    if not yes and _guard(env, cwd, engine) is None:
         if as_json or not sys.stdin.isatty():
             raise BadInput(f"destroy {env}: there is nobody to ask; add --yes to delete everything in it")
         typer.confirm(f"Delete {'the targets' if target else 'everything'} in {env}?", abort=True)
@@ -248,21 +248,16 @@ def _gated(
     """The options with the policies and gates that stand before this run. Raises Refused where the caller does not get past."""
     from dataclasses import replace
 
-    from isostack.engine.project import CLOUD_KEY
     from isostack.policy.attach import attach, chosen
     from isostack.widening import Noted
 
     noted, gates, exactly = Noted(), list(options.gates), operation == "up" and bool(options.gates)
     guard = None
     if operation != "preview":
-        guard = composition.guard_before(stack.project, stack.store, stack.name, repeated(cwd, engine))
+        guard = composition.guard_before(stack.project, stack.store, stack.name, repeated(cwd, engine), engine)
     if operation in ("up", "preview") and (guard or not options.skip_preview):
         gates.append(noted)
     if guard is not None:
-        if stack.config.values.get(CLOUD_KEY) == "aws":
-            why = "it lives in an account, and isostack cannot ask yet who somebody is there"
-            way = "it is brought up by the pipeline, behind its reviewers (docs/ci.md)"
-            raise Refused(f"{operation} {stack.name}: nothing was changed: {why}; {way}")
         if sys.stdin.isatty() and confirm is None:
             guard.ask_name = lambda: str(typer.prompt(f"Everything in {stack.name} is about to be deleted. Type its name"))
         guard.planned = bool(options.gates)
@@ -293,9 +288,9 @@ def _spending(stack: Stack) -> Spending | None:
     return budget.Spending(limits) if limits else None
 
 
-def _guard(env: str, cwd: Path) -> Guard | None:
+def _guard(env: str, cwd: Path, engine: EngineName) -> Guard | None:
     project = composition.project_at(cwd)
-    return composition.guard_before(project, composition.store_of(project), env, repeated(cwd))
+    return composition.guard_before(project, composition.store_of(project), env, repeated(cwd, engine), engine)
 
 
 def _operate_for_machines(

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ class CommandLine:
     home: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     everything: str = ""
+    command: Sequence[str] = COMMAND
 
     def env(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """The process's environment: ours without what would change the outcome."""
@@ -56,7 +57,7 @@ class CommandLine:
     ) -> Ran:
         """Run a command in a folder; ``before`` runs in the new process beforehand."""
         done = subprocess.run(  # noqa: S603 - this interpreter and our own module
-            [*COMMAND, *map(str, arguments)],
+            [*self.command, *map(str, arguments)],
             cwd=cwd,
             env=self.env(env),
             input=stdin,
@@ -72,7 +73,7 @@ class CommandLine:
     def starts(self, *arguments: str | Path, cwd: Path) -> subprocess.Popen[str]:
         """A command that is not waited for."""
         return subprocess.Popen(  # noqa: S603 - this interpreter and our own module
-            [*COMMAND, *map(str, arguments)],
+            [*self.command, *map(str, arguments)],
             cwd=cwd,
             env=self.env(),
             stdin=subprocess.DEVNULL,

@@ -89,9 +89,11 @@ def policy(bucket: str, key: str) -> list[dict[str, Any]]:
 
     A write without a word on encryption is sealed by the bucket's own key, and so are the Pulumi CLI's. A write that asks for
     another key, or for S3's own, is denied: ``Null`` comes with it since a negated condition also holds for what is not said.
+    Entries of the record (:mod:`isostack.gates.shared_record`) are written once, under whatever prefix, and stay.
     """
     arn = f"arn:aws:s3:::{bucket}"
     asked = "s3:x-amz-server-side-encryption"
+    entries = [f"{arn}/record/entries/*", f"{arn}/*/record/entries/*"]
 
     def deny(name: str, action: str | list[str], resource: str | list[str], condition: dict[str, Any]) -> dict[str, Any]:
         statement = {"Sid": f"{_OURS}{name}", "Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource}
@@ -102,6 +104,8 @@ def policy(bucket: str, key: str) -> list[dict[str, Any]]:
         deny("OnlyByKms", "s3:PutObject", f"{arn}/*", {"Null": {asked: "false"}, "StringNotEquals": {asked: "aws:kms"}}),
         deny("OnlyByItsKey", "s3:PutObject", f"{arn}/*", {
             "Null": {f"{asked}-aws-kms-key-id": "false"}, "StringNotEquals": {f"{asked}-aws-kms-key-id": key}}),
+        deny("RecordedOnce", "s3:PutObject", entries, {"Null": {"s3:if-none-match": "true"}}),
+        deny("RecordedForGood", "s3:DeleteObject", entries, {}),
         deny("NothingForgotten", ["s3:DeleteBucket", "s3:DeleteObjectVersion"], [arn, f"{arn}/*"], {}),
     ]  # fmt: skip
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from isostack.errors import BadInput
+from isostack.errors import BadInput, Refused
 from isostack.gates.identity import Session
 from isostack.gates.record import Entry, Record
 
@@ -50,7 +50,7 @@ def approve(
 def open_approvals(record: Record, project: str, stack: str, operation: str, runner: str) -> list[Approval]:
     """What may still be run of what others than the runner approved, newest first."""
     entries = record.entries()
-    used = {number for entry in entries if entry.kind == USE for number in entry.facts.get("approvals", ())}
+    used = _used(entries)
     now = datetime.now(UTC)
     approvals = [
         approval
@@ -77,9 +77,23 @@ def note_run(
     approvals: Sequence[Approval],
     engine: str = "embedded",
 ) -> None:
-    """Record a run of a restricted environment, the engine that does it, and the approvals that it uses up."""
+    """Record a run of a restricted environment, the engine that does it, and the approvals that it uses up.
+
+    Raises Refused where another run has used one of them meanwhile.
+    """
+
+    def require_unused(entries: Sequence[Entry]) -> None:
+        if any(approval.number in _used(entries) for approval in approvals):
+            raise Refused(f"{operation} {stack}: nothing was changed: another run has just used the approval, which counts once")
+
     facts = _facts(project, stack, operation, digest, by)
-    record.append(USE, {**facts, "engine": engine, "ticket": by.ticket, "approvals": [approval.number for approval in approvals]})
+    facts_of_run = {"engine": engine, "ticket": by.ticket, "approvals": [approval.number for approval in approvals]}
+    record.append(USE, {**facts, **facts_of_run}, require_unused)
+
+
+def _used(entries: Sequence[Entry]) -> set[int]:
+    """The numbers of the approvals that runs have used up."""
+    return {number for entry in entries if entry.kind == USE for number in entry.facts.get("approvals", ())}
 
 
 def _facts(project: str, stack: str, operation: str, digest: str, by: Session) -> dict[str, str]:

@@ -117,7 +117,6 @@ def approve(
     """Approve, as somebody else, exactly what a run of a restricted environment would do now, once."""
     from isostack import intents
     from isostack.gates import approvals
-    from isostack.gates.record import Record
 
     lifetime = approvals.lifetime(for_)
     if sum((plan is not None, state is not None, destroying)) > 1 or (target and (plan or state)):
@@ -125,7 +124,7 @@ def approve(
     if not yes and (as_json or not sys.stdin.isatty()):
         raise BadInput(f"approve {env}: there is nobody to ask; add --yes to approve")
     place = _Place.at(cwd)
-    guard = composition.guard_before(place.project, place.store, env, place.where)
+    guard = composition.guard_before(place.project, place.store, env, repeated(cwd, engine), engine)
     if guard is None:
         raise BadInput(f"{env} asks for nobody's approval")
     by = guard.approver()
@@ -138,7 +137,7 @@ def approve(
         digest = intents.digest(place.foreseen(env, operation, tuple(target or ()), as_json, engine))
     if not yes:
         typer.confirm(f"Approve this {operation} of {env} as {by.person}?", abort=True)
-    approval = approvals.approve(Record(place.store.home), place.project.name, env, operation, digest, by, lifetime)
+    approval = approvals.approve(guard.record, place.project.name, env, operation, digest, by, lifetime)
     text = f"{by.person} approved this {operation} of {env}, once, until {approval.until} ({digest[:19]}…)"
     _show(as_json, asdict(approval), text)
 
@@ -151,18 +150,27 @@ def break_glass(
     code: Code = None,
     as_json: Json = False,
     cwd: Cwd = HERE,
+    engine: Engine = EngineName.EMBEDDED,
     debug: Debug = False,
 ) -> None:
-    """Take on the role for emergencies: recorded, with an alarm, for an hour at most."""
+    """Take on the role for emergencies: recorded, with an alarm, for an hour at most. In an account, say why you have."""
     from isostack.gates import emergency
     from isostack.gates.identity import Sessions
-    from isostack.gates.record import Record
 
     place = _Place.at(cwd)
     gates, store = place.gates(env), place.store
+    guard = composition.guard_before(place.project, store, env, repeated(cwd, engine), engine)
+    if guard is not None and guard.in_account:
+        if person or code:
+            raise BadInput("--as and --mfa are for the local cloud: in an account your credentials say who you are")
+        session = emergency.note_emergency(guard.record, place.project.name, guard.in_emergency(), ticket, reason)
+        text = f"{session.person} is {session.role} in {env} until {session.expires}, for {session.ticket}; it is on record"
+        _show(as_json, session.facts(), text)
+        return
     session, alarm = emergency.break_glass(
-        place.endpoint(), Record(store.home), place.project.name, env, gates, person or _user(), code, ticket, reason
-    )
+        place.endpoint(), composition.record_of(place.project), place.project.name, env, gates, person or _user(), code, ticket,
+        reason,
+    )  # fmt: skip
     Sessions(store.home).keep(place.project.name, session)
     woken = f"alarm {alarm} is set off" if alarm else f"warning: {env} has no alarm for this, so nobody was woken"
     text = f"{session.person} is {session.role} in {env} until {session.expires}, for {session.ticket}; {woken}"
@@ -171,9 +179,7 @@ def break_glass(
 
 def record(as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None:
     """Show who approved, ran and broke in, once the chain of the record has been verified."""
-    from isostack.gates.record import Record
-
-    entries = Record(_Place.at(cwd).store.home).entries()
+    entries = composition.record_of(composition.project_at(cwd)).entries()
     lines = [
         f"{e.number:>4}  {e.at}  {e.kind:<11}  {e.facts.get('stack', ''):<12} {e.facts.get('person', '')}  "
         f"{e.facts.get('operation', '')} {_by(e.facts)}{e.facts.get('ticket', '')} {e.facts.get('reason', '')}".rstrip()

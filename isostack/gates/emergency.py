@@ -10,12 +10,13 @@ import hashlib
 import json
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from isostack.errors import BadInput, Refused
 from isostack.gates.approvals import BREAK_GLASS
-from isostack.gates.identity import Session, login
+from isostack.gates.identity import SESSION_SECONDS, Session, login
 from isostack.gates.record import Record
 
 if TYPE_CHECKING:
@@ -31,37 +32,62 @@ def break_glass(
 
     Raises BadInput without a ticket or a reason, Refused where the role is not to be had.
     """
-    ticket, reason = ticket.strip(), " ".join(reason.split())
-    if not re.fullmatch(r"[\w#/.:-]{2,100}", ticket):
-        raise BadInput("--ticket takes the ticket's name, as INC-123: emergencies are told from anything else by it")
-    if not 10 <= len(reason) <= LONGEST_REASON:
-        raise BadInput(f"--reason takes a sentence of 10 to {LONGEST_REASON} characters, for those who read the record later")
+    ticket, reason = _given(ticket, reason)
     if not gates.break_glass:
         raise Refused(f"{stack} has no role for emergencies")
     session = login(endpoint, stack, gates, gates.break_glass, person, code, ticket, reason)
     place = _Place(endpoint, gates.account, gates.region, gates.roles[gates.break_glass].name)
     alarm = place.alarm()
-    facts = {"project": project, "stack": stack, "ticket": ticket, "reason": reason, "alarm": alarm}
-    facts |= {"person": person, "arn": session.arn, "until": session.expires, "session": _fingerprint(session)}
-    record.append(BREAK_GLASS, facts)
+    _note(record, project, session, ticket, reason, alarm)
     if alarm is not None:
         place.set_off(session, alarm)
     return session, alarm
 
 
-def is_recorded(record: Record, project: str, session: Session) -> bool:
-    """Whether the record has this session with a ticket."""
-    return any(
-        entry.kind == BREAK_GLASS
+def note_emergency(record: Record, project: str, session: Session, ticket: str, reason: str) -> Session:
+    """Record why somebody has taken on the role in an account, where the audit trail sets off the alarm; for an hour.
+
+    Raises BadInput without a ticket or a reason.
+    """
+    ticket, reason = _given(ticket, reason)
+    until = (datetime.now(UTC) + timedelta(seconds=SESSION_SECONDS)).isoformat(timespec="seconds")
+    noted = replace(session, expires=until, ticket=ticket)
+    _note(record, project, noted, ticket, reason, None)
+    return noted
+
+
+def ticket_of(record: Record, project: str, session: Session) -> str:
+    """The ticket that the record has of this session, while it counts; else empty."""
+    now = datetime.now(UTC)
+    found = [
+        str(entry.facts.get("ticket", ""))
+        for entry in record.entries()
+        if entry.kind == BREAK_GLASS
         and (entry.facts.get("project"), entry.facts.get("stack")) == (project, session.stack)
         and entry.facts.get("session") == _fingerprint(session)
-        and bool(entry.facts.get("ticket"))
-        for entry in record.entries()
-    )
+        and datetime.fromisoformat(entry.facts["until"]) > now
+    ]
+    return found[-1] if found else ""
+
+
+def _given(ticket: str, reason: str) -> tuple[str, str]:
+    ticket, reason = ticket.strip(), " ".join(reason.split())
+    if not re.fullmatch(r"[\w#/.:-]{2,100}", ticket):
+        raise BadInput("--ticket takes the ticket's name, as INC-123: emergencies are told from anything else by it")
+    if not 10 <= len(reason) <= LONGEST_REASON:
+        raise BadInput(f"--reason takes a sentence of 10 to {LONGEST_REASON} characters, for those who read the record later")
+    return ticket, reason
+
+
+def _note(record: Record, project: str, session: Session, ticket: str, reason: str, alarm: str | None) -> None:
+    facts = {"project": project, "stack": session.stack, "ticket": ticket, "reason": reason, "alarm": alarm}
+    facts |= {"person": session.person, "arn": session.arn, "until": session.expires, "session": _fingerprint(session)}
+    record.append(BREAK_GLASS, facts)
 
 
 def _fingerprint(session: Session) -> str:
-    return hashlib.sha256(session.key.encode()).hexdigest()[:16]
+    """Of its key; in an account, where each call may have one of its own, of its ARN."""
+    return hashlib.sha256((session.key or session.arn).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from isostack.engine.files import locked, write_whole
 from isostack.errors import BadInput, Refused
@@ -57,6 +57,19 @@ class Session:
     def facts(self) -> dict[str, str]:
         """All but the credentials."""
         return {name: value for name, value in asdict(self).items() if name not in ("key", "secret", "token")}
+
+
+class Sts(Protocol):
+    """Who is asked who somebody is: the local cloud's STS, or an account's (:mod:`isostack.gates.account`)."""
+
+    def caller(self, only: str, /) -> tuple[Session | None, str]:
+        """The session, with the ARN that STS knows it by; or None and why, ``only`` saying who there should be."""
+
+    def has(self, role: Role, /) -> bool:
+        """Whether the account has the role."""
+
+    def login_command(self, operation: str, role: str, wanted: Role, /) -> str:
+        """What to type to become a role for this operation."""
 
 
 class Sessions:
@@ -103,6 +116,42 @@ class Sessions:
     def _write(self, sessions: Mapping[str, Session]) -> None:
         text = json.dumps({name: asdict(session) for name, session in sessions.items()}, indent=2)
         write_whole(self.file, text.encode())
+
+
+@dataclass(frozen=True)
+class LocalSts:
+    """The STS of a state folder's local cloud, asked about the session that ``cloud login`` has kept there."""
+
+    home: Path
+    project: str
+    stack: str
+    gates: Gates
+    where: str = ""
+
+    def caller(self, only: str) -> tuple[Session | None, str]:
+        session = Sessions(self.home).of(self.project, self.stack)
+        if session is None:
+            return None, f"nobody is logged in to {self.stack}, and {only}"
+        if session.ended:
+            return None, f"the session of {session.person} as {session.role} ended at {session.expires}"
+        endpoint = self._endpoint()
+        arn = caller_arn(endpoint, session) if endpoint else None
+        if arn is None:
+            return None, f"the session of {session.person} is not one of the local cloud that runs now"
+        return replace(session, arn=arn), ""
+
+    def has(self, role: Role) -> bool:
+        return physical_role(self._endpoint(), self.gates.account, role) is not None
+
+    def login_command(self, operation: str, role: str, wanted: Role) -> str:
+        return login_command(self.stack, role, wanted) + self.where
+
+    def _endpoint(self) -> str:
+        """Empty where the local cloud does not run."""
+        from isostack.localcloud.server import LocalCloud
+
+        status = LocalCloud(self.home).status()
+        return status.endpoint if status.running else ""
 
 
 def _session(fields: Mapping[str, Any]) -> Session:

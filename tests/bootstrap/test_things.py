@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from fnmatch import fnmatch
 from typing import Any
 
 import pytest
@@ -96,7 +97,30 @@ def test_the_bucket_is_versioned_sealed_by_its_own_key_and_closed(here: Here, bu
 )
 def test_writes_in_the_clear_or_by_another_key_are_denied(asked: dict[str, str], denied: bool) -> None:
     request = {"aws:SecureTransport": "true", **asked}
-    assert any(holds(one["Condition"], request) for one in policy("acme", "key") if one.get("Condition")) is denied
+    assert is_denied("s3:PutObject", "stacks/shop/dev/head.json", request) is denied
+
+
+def test_an_entry_of_the_record_is_written_once_and_stays() -> None:
+    over_tls = {"aws:SecureTransport": "true"}
+    for key in ("record/entries/000000000001.json", "team/record/entries/000000000001.json"):
+        assert is_denied("s3:PutObject", key, over_tls)
+        assert not is_denied("s3:PutObject", key, {**over_tls, "s3:if-none-match": "*"})
+        assert is_denied("s3:DeleteObject", key, over_tls)
+    assert not is_denied("s3:PutObject", "team/record/head.json", over_tls)
+    assert not is_denied("s3:DeleteObject", "stacks/shop/dev/states/1.json", over_tls)
+
+
+def is_denied(action: str, key: str, request: dict[str, str]) -> bool:
+    return any(
+        any(fnmatch(action, one) for one in listed(statement["Action"]))
+        and any(fnmatch(f"arn:aws:s3:::acme/{key}", one) for one in listed(statement["Resource"]))
+        and holds(statement.get("Condition", {}), request)
+        for statement in policy("acme", "key")
+    )
+
+
+def listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
 
 
 def holds(condition: dict[str, Any], request: dict[str, str]) -> bool:
@@ -129,7 +153,7 @@ def test_what_somebody_changed_is_told_and_mended_and_what_is_theirs_stays(here:
     assert done(things) == [f"change versions of bucket {bucket}", f"make policy of bucket {bucket}"]
     statements = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
     assert theirs in statements
-    assert len(statements) == 5
+    assert len(statements) == 1 + len(policy(bucket, "key"))
 
 
 def test_a_bucket_of_another_account_is_refused(here: Here, bucket: str, local_cloud: Any) -> None:

@@ -52,6 +52,10 @@ def load(version):
     return version
 
 
+def digest(version):
+    return version
+
+
 def gates(parameters, environment):
     return Gates()
 """
