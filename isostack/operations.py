@@ -255,7 +255,7 @@ def _gated(
     noted, gates, exactly = Noted(), list(options.gates), operation == "up" and bool(options.gates)
     guard = None
     if operation != "preview":
-        guard = composition.guard_before(stack.project, stack.store, stack.name, repeated(cwd, engine))
+        guard = composition.guard_before(stack.project, stack.store, stack.name, repeated(cwd))
     if operation in ("up", "preview") and (guard or not options.skip_preview):
         gates.append(noted)
     if guard is not None:
