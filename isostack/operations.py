@@ -337,4 +337,6 @@ def _stack(env: str, cwd: Path, sink: Callable[[Event], None], operation: Operat
     # The CLI's states are in its backend, which only the CLI can ask.
     has_state = operation in ("destroy", "refresh") and engine is EngineName.EMBEDDED
     (composition.require_state if has_state else composition.require_stack)(project, store, env)
+    if engine is EngineName.EMBEDDED and not has_state:
+        composition.require_own(project, store, env)
     return composition.stack_of(project, store, env, sink, engine)

@@ -82,7 +82,9 @@ def state_things(reach: Reach, bucket: str) -> list[Thing]:
 def require_bucket(reach: Reach, bucket: str) -> None:
     """Raise BadInput where this account has no such bucket: names of buckets are everybody's, so a slip may be a stranger's."""
     if not _is_there(reach.client("s3"), {"Bucket": bucket, "ExpectedBucketOwner": reach.account_id}):
-        raise BadInput(f"account {reach.account_id} has no bucket {bucket}; make it first: isostack bootstrap state s3://{bucket}")
+        raise BadInput(
+            f"account {reach.account_id} has no bucket {bucket}; make it first: isostack bootstrap state s3://{bucket}"
+        )
 
 
 def alias_of(bucket: str) -> str:
