@@ -67,7 +67,8 @@ class AccountSts:
 
     def login_command(self, operation: str, role: str, wanted: Role) -> str:
         """What to type to run it as a role."""
-        return f"AWS_PROFILE=… isostack {operation} {self._stack} --engine pulumi{self._where} (with a profile that takes on {wanted.name})"
+        again = f"isostack {operation} {self._stack} --engine pulumi{self._where}"
+        return f"AWS_PROFILE=… {again} (with a profile that takes on {wanted.name})"
 
 
 def client_of(service: str, region: str) -> Any:

@@ -70,8 +70,7 @@ class Account:
 
     def asked(self, client: Callable[[str], Any]) -> Guard:
         gates = Gates(self.cloud.account_id)
-        where = " --engine pulumi"
-        return Guard("small", "staging", gates, AccountSts("staging", gates, where, client), self.record, where, engine="pulumi")
+        return Guard("small", "staging", gates, AccountSts("staging", gates, "", client), self.record, engine="pulumi")
 
 
 @pytest.fixture
