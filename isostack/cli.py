@@ -15,7 +15,7 @@ import typer
 
 from isostack import cloud_cli, operations
 from isostack.bootstrap.commands import bootstrap_app
-from isostack.composition import guard_before, local_cloud_at, project_at, require_stack, require_state, stack_of, store_of
+from isostack.composition import guard_before, in_the_backend, local_cloud_at, project_at, require_state, store_of
 from isostack.console import console, print_json, stdout_kept
 from isostack.cost.commands import cost
 from isostack.errors import BadInput, IsostackError, Refused, as_document
@@ -28,9 +28,6 @@ from isostack.policy.commands import policy_app
 from isostack.stack_tags import tags
 
 if TYPE_CHECKING:
-    from isostack.engine.project import Project
-    from isostack.engine.state import Snapshot
-    from isostack.engine.store import Store
     from isostack.localcloud.server import LocalCloud
 
 app = typer.Typer(
@@ -151,7 +148,7 @@ def outputs(
     project = project_at(cwd)
     store = store_of(project)
     if engine is EngineName.PULUMI:
-        snapshot = _in_the_backend(project, store, env)[1]
+        snapshot = in_the_backend(project, store, env)[1]
     else:
         require_state(project, store, env)
         snapshot = store.load(project.name, env).snapshot
@@ -177,18 +174,10 @@ def export_state(
     project = project_at(cwd)
     store = store_of(project)
     if engine is EngineName.PULUMI:
-        print_json(_in_the_backend(project, store, env)[0])
+        print_json(in_the_backend(project, store, env)[0])
         return
     require_state(project, store, env)
     print_json(store.export(project.name, env))
-
-
-def _in_the_backend(project: Project, store: Store, env: str) -> tuple[dict[str, Any], Snapshot]:
-    """A state that the Pulumi CLI keeps, as it exports it and as a snapshot."""
-    from isostack.official.run import state_of
-
-    require_stack(project, store, env)
-    return state_of(stack_of(project, store, env, lambda event: None, engine=EngineName.PULUMI))
 
 
 @app.command("import")

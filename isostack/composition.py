@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from isostack.errors import BadInput, Refused
 from isostack.options import EngineName
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from isostack.engine.events import Result, Sink
     from isostack.engine.operation import Options, Stack
     from isostack.engine.project import Project
+    from isostack.engine.state import Snapshot
     from isostack.engine.store import Store
     from isostack.gates.admission import Guard
     from isostack.gates.record import Record
@@ -135,8 +136,10 @@ def guard_before(project: Project, store: Store, env: str, suffix: str, engine: 
     config = load_stack(project, env, store.keyring.open).values
     in_account = engine is EngineName.PULUMI and config.get(CLOUD_KEY) == "aws"
     guard = guard_of(project, env, config, store.home, record_of(project), suffix, in_account)
-    if guard is not None and in_account:
-        _require_shared_record(project, env)
+    if guard is not None:
+        guard.engine = engine.value
+        if in_account:
+            _require_shared_record(project, env)
     return guard
 
 
@@ -167,7 +170,41 @@ def require_state(project: Project, store: Store, env: str) -> None:
     """Raise BadInput for a stack that has no state."""
     if (project.name, env) not in store.stacks():
         require_stack(project, store, env)
+        require_own(project, store, env)
         raise BadInput(f"{env} has no state yet; bring it up first: isostack up {env}")
+
+
+def require_own(project: Project, store: Store, env: str) -> None:
+    """Raise BadInput where the Pulumi CLI has made the stack and the embedded engine has nothing of it: it would make all of it
+    a second time."""
+    from isostack.localcloud.server import LocalCloud
+    from isostack.official import last_run
+
+    note = last_run.of(store.folder(project.name, env))
+    cloud = note.get("cloud")
+    if (
+        not note.get("resources")
+        or not cloud
+        or cloud != LocalCloud(store.home).status().identity
+        or has_resources(project, store, env)
+    ):
+        return
+    over = f"pulumi stack export -s {env} | isostack import {env} -"
+    raise BadInput(f"the Pulumi CLI has made {env}, and has its state; add --engine pulumi, or move it over: {over}")
+
+
+def has_resources(project: Project, store: Store, env: str) -> bool:
+    """Whether the embedded engine's state of a stack knows anything in the cloud."""
+    known = (project.name, env) in store.stacks()
+    return known and any(resource.in_cloud for resource in store.load(project.name, env).snapshot.resources)
+
+
+def in_the_backend(project: Project, store: Store, env: str) -> tuple[dict[str, Any], Snapshot]:
+    """A state that the Pulumi CLI keeps, as it exports it and as a snapshot. Raises BadInput where there is none."""
+    from isostack.official.run import state_of
+
+    require_stack(project, store, env)
+    return state_of(stack_of(project, store, env, lambda event: None, engine=EngineName.PULUMI))
 
 
 def _chosen_home() -> Path | None:
@@ -177,7 +214,7 @@ def _chosen_home() -> Path | None:
 
 def _chosen_state() -> str:
     chosen = os.environ.get(HOME, "")
-    return chosen if chosen.startswith("s3://") else ""
+    return chosen if chosen.startswith("s3:") else ""
 
 
 def _objects_of(project: Project) -> Objects | None:

@@ -254,14 +254,13 @@ def _gated(
     noted, gates, exactly = Noted(), list(options.gates), operation == "up" and bool(options.gates)
     guard = None
     if operation != "preview":
-        guard = composition.guard_before(stack.project, stack.store, stack.name, repeated(cwd, engine), engine)
+        guard = composition.guard_before(stack.project, stack.store, stack.name, repeated(cwd), engine)
     if operation in ("up", "preview") and (guard or not options.skip_preview):
         gates.append(noted)
     if guard is not None:
         if sys.stdin.isatty() and confirm is None:
             guard.ask_name = lambda: str(typer.prompt(f"Everything in {stack.name} is about to be deleted. Type its name"))
         guard.planned = bool(options.gates)
-        guard.engine = engine.value
         session = guard.admit(operation, confirm)
         gates.append(guard.gate)
         exactly = exactly or not guard.exempt(session)
@@ -290,7 +289,7 @@ def _spending(stack: Stack) -> Spending | None:
 
 def _guard(env: str, cwd: Path, engine: EngineName) -> Guard | None:
     project = composition.project_at(cwd)
-    return composition.guard_before(project, composition.store_of(project), env, repeated(cwd, engine), engine)
+    return composition.guard_before(project, composition.store_of(project), env, repeated(cwd), engine)
 
 
 def _operate_for_machines(
@@ -332,4 +331,6 @@ def _stack(env: str, cwd: Path, sink: Callable[[Event], None], operation: Operat
     # The CLI's states are in its backend, which only the CLI can ask.
     has_state = operation in ("destroy", "refresh") and engine is EngineName.EMBEDDED
     (composition.require_state if has_state else composition.require_stack)(project, store, env)
+    if engine is EngineName.EMBEDDED and not has_state:
+        composition.require_own(project, store, env)
     return composition.stack_of(project, store, env, sink, engine)

@@ -9,20 +9,24 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from isostack.composition import project_at, require_state, store_of
+from isostack.composition import in_the_backend, project_at, require_state, store_of
 from isostack.console import print_json, print_lines
-from isostack.options import HERE, Cwd, Debug, Env, Json
+from isostack.options import HERE, Cwd, Debug, Engine, EngineName, Env, Json
 
 if TYPE_CHECKING:
     from isostack.engine.state import Snapshot
 
 
-def tags(env: Env, as_json: Json = False, cwd: Cwd = HERE, debug: Debug = False) -> None:
+def tags(env: Env, as_json: Json = False, cwd: Cwd = HERE, engine: Engine = EngineName.EMBEDDED, debug: Debug = False) -> None:
     """Print what all resources of an environment are tagged with, as commands that make them the CLI's stack tags."""
     project = project_at(cwd)
     store = store_of(project)
-    require_state(project, store, env)
-    found = common_tags(store.load(project.name, env).snapshot)
+    if engine is EngineName.PULUMI:
+        snapshot = in_the_backend(project, store, env)[1]
+    else:
+        require_state(project, store, env)
+        snapshot = store.load(project.name, env).snapshot
+    found = common_tags(snapshot)
     if as_json:
         print_json(found)
     else:

@@ -44,7 +44,7 @@ def state(
 
     with told():
         reach = _reach(cwd, profile, region)
-        _do(reach, state_things(reach, _bucket(bucket)), yes, as_json)
+        _do(reach, state_things(reach, _parts(bucket)[0]), yes, as_json)
 
 
 @bootstrap_app.command("pipeline")
@@ -62,22 +62,28 @@ def pipeline(
     """GitHub's identity provider and a role for each environment, in the account of the state."""
     from isostack.bootstrap.reach import told
     from isostack.bootstrap.roles import pipeline_things
+    from isostack.bootstrap.state import require_bucket
     from isostack.composition import project_at
     from isostack.parameters import pins, restricted
 
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", repository, re.ASCII):
         raise BadInput(f"--repository {repository}: write OWNER/NAME, as in GitHub's address")
+    name, prefix = _parts(bucket)
+    if prefix:
+        raise BadInput(f"{bucket}: write s3://{name} alone: the roles are for the state that pulumi login s3://{name} keeps")
     project = project_at(cwd)
     entries: dict[str, tuple[str, str]] = {}
-    for name in environments or list(pins(project)):
-        gates = _gates(cwd, name)
+    for stack in environments or list(pins(project)):
+        gates = _gates(cwd, stack)
         entry = f"arn:aws:iam::{gates.account}:role/{gates.entry_role}"
         # What is reviewed before it is done has a second environment on GitHub, for the run that makes the plan.
-        for environment in (f"{name}-plan", name) if restricted(project, name, {}) else (name,):
-            entries[environment] = (name, entry)
+        for environment in (f"{stack}-plan", stack) if restricted(project, stack, {}) else (stack,):
+            entries[environment] = (stack, entry)
     with told():
         reach = _reach(cwd, profile, region)
-        _do(reach, pipeline_things(reach, repository, _bucket(bucket), project.name, entries), yes, as_json)
+        if yes:
+            require_bucket(reach, name)
+        _do(reach, pipeline_things(reach, repository, name, project.name, entries), yes, as_json)
 
 
 @bootstrap_app.command("account")
@@ -140,10 +146,10 @@ def _reach(cwd: Path, profile: str | None, region: str | None, account_id: str |
     return ByProfile(profile, region) if profile else InLocalCloud(local_cloud_at(cwd), region, account_id)
 
 
-def _bucket(address: str) -> str:
+def _parts(address: str) -> tuple[str, str]:
     from isostack.shared_state.objects import bucket_and_prefix
 
-    return bucket_and_prefix(address)[0]
+    return bucket_and_prefix(address)
 
 
 def _gates(cwd: Path, env: str) -> Gates:

@@ -56,7 +56,7 @@ def entry_things(reach: Reach, name: str, trusted: Sequence[str]) -> list[Thing]
     statement = {"Effect": "Allow", "Principal": {"AWS": _one_or_more(trusted)}, "Action": "sts:AssumeRole"}
     trust = {"Version": "2012-10-17", "Statement": [statement]}
     return [
-        *role_things(iam, name, "Builds the environment of this account", trust, None),
+        *role_things(iam, name, "whoever builds the environment of this account", trust, None),
         Thing(f"AdministratorAccess for role {name}", lambda: _is_attached(iam, name), lambda: True,
               lambda: iam.attach_role_policy(RoleName=name, PolicyArn=ADMINISTRATOR)),
     ]  # fmt: skip

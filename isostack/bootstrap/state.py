@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from isostack.bootstrap.things import Reach, Thing
-from isostack.errors import Refused
+from isostack.errors import BadInput, Refused
 
 CLOSED: Final = dict.fromkeys(("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True)
 DAYS: Final = 90
@@ -77,6 +77,14 @@ def state_things(reach: Reach, bucket: str) -> list[Thing]:
         setting("policy", lambda: _ours(statements(), "Sid"), lambda: policy(bucket, arn()), put_statements),
         setting("lifecycle", lambda: _ours(rules(), "ID"), lambda: [lifecycle()], put_rules),
     ]  # fmt: skip
+
+
+def require_bucket(reach: Reach, bucket: str) -> None:
+    """Raise BadInput where this account has no such bucket: names of buckets are everybody's, so a slip may be a stranger's."""
+    if not _is_there(reach.client("s3"), {"Bucket": bucket, "ExpectedBucketOwner": reach.account_id}):
+        raise BadInput(
+            f"account {reach.account_id} has no bucket {bucket}; make it first: isostack bootstrap state s3://{bucket}"
+        )
 
 
 def alias_of(bucket: str) -> str:

@@ -67,7 +67,7 @@ class AccountSts:
 
     def login_command(self, operation: str, role: str, wanted: Role) -> str:
         """What to type to run it as a role."""
-        return f"AWS_PROFILE=… isostack {operation} {self._stack}{self._where} (with a profile that takes on {wanted.name})"
+        return f"AWS_PROFILE=… isostack {operation} {self._stack} --engine pulumi{self._where} (with a profile that takes on {wanted.name})"
 
 
 def client_of(service: str, region: str) -> Any:

@@ -102,7 +102,7 @@ class Guard:
         if session is None:
             unmet.append(Unmet("identity", why, self._login(operation)))
         if operation == "up" and session is not None and self._needs_plan(session):
-            here = f"{self.stack}{self.where}"
+            here = f"{self.stack}{self._again}"
             command = f"isostack preview {here} --save plan.json, and isostack up {here} --plan plan.json"
             unmet.append(Unmet("plan", "what is to be done was not previewed and saved", command))
         if operation == "import" and session is not None and not self.exempt(session):
@@ -117,7 +117,7 @@ class Guard:
             if confirmed is None and self.ask_name is not None and not unmet:
                 confirmed = self.ask_name()
             if confirmed != self.stack:
-                command = f"isostack destroy {self.stack}{self.where} --confirm {self.stack}"
+                command = f"isostack destroy {self.stack}{self._again} --confirm {self.stack}"
                 unmet.append(Unmet("name", "the environment's name was not typed", command))
         if unmet or session is None:
             raise Refused(_refusal(operation, self.stack, unmet))
@@ -184,8 +184,13 @@ class Guard:
 
     def _second_person(self, why: str, option: str) -> Unmet:
         others = " or ".join(self.gates.approvers)
-        command = f"isostack approve {self.stack}{f' {option}' if option else ''}{self.where}"
+        command = f"isostack approve {self.stack}{f' {option}' if option else ''}{self._again}"
         return Unmet("approval", why, f"{command} (somebody else, logged in as {others})")
+
+    @property
+    def _again(self) -> str:
+        """What is added to commands that take an engine."""
+        return self.where if self.engine == "embedded" else f" --engine {self.engine}{self.where}"
 
     def _login(self, operation: str) -> str:
         role = self.gates.operators[0] if self.gates.operators else self.gates.break_glass
@@ -211,7 +216,7 @@ class Guard:
         elif role == gates.break_glass and not allowed and operation != "destroy":
             ticket = ticket_of(self.record, self.project, session)
             if not ticket:
-                command = f"isostack break-glass {self.stack}{self.where} --ticket … --reason …"
+                command = f"isostack break-glass {self.stack}{self._again} --ticket … --reason …"
                 return None, f"{role} without a ticket on record ({command})"
         elif role not in (allowed or gates.operators):
             return None, f"{person} is {role or physical} in {self.stack}, and {only}"

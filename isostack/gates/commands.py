@@ -124,7 +124,7 @@ def approve(
     if not yes and (as_json or not sys.stdin.isatty()):
         raise BadInput(f"approve {env}: there is nobody to ask; add --yes to approve")
     place = _Place.at(cwd)
-    guard = composition.guard_before(place.project, place.store, env, repeated(cwd, engine), engine)
+    guard = composition.guard_before(place.project, place.store, env, repeated(cwd), engine)
     if guard is None:
         raise BadInput(f"{env} asks for nobody's approval")
     by = guard.approver()
@@ -159,7 +159,7 @@ def break_glass(
 
     place = _Place.at(cwd)
     gates, store = place.gates(env), place.store
-    guard = composition.guard_before(place.project, store, env, repeated(cwd, engine), engine)
+    guard = composition.guard_before(place.project, store, env, repeated(cwd), engine)
     if guard is not None and guard.in_account:
         if person or code:
             raise BadInput("--as and --mfa are for the local cloud: in an account your credentials say who you are")

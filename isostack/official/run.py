@@ -95,6 +95,17 @@ def state_of(stack: Stack) -> tuple[dict[str, Any], Snapshot]:
     return run.document, run.before
 
 
+def _require_new(stack: Stack, cloud: str) -> None:
+    """Raise BadInput where the embedded engine has made in this local cloud what the CLI would make a second time."""
+    name, store = stack.name, stack.store
+    if not cloud or (stack.project.name, name) not in store.stacks():
+        return
+    known = store.load(stack.project.name, name).snapshot
+    if known.metadata.cloud == cloud and any(resource.in_cloud for resource in known.resources):
+        over = f"pulumi stack init {name}, and isostack export {name} | pulumi stack import -s {name}"
+        raise BadInput(f"the embedded engine has made {name}, and has its state; move it over first: {over}")
+
+
 @dataclass
 class _Run(Run):
     cli: Cli = field(kw_only=True)
@@ -116,6 +127,7 @@ class _Run(Run):
                 if not make:
                     mend = f"bring it up first: isostack up {stack.name} --engine pulumi"
                     raise BadInput(f"{stack.name} has no state in the backend yet; {mend}")
+                _require_new(stack, cloud)
                 cli.make_stack()
                 document = cli.export() or {}
         except CommandError as error:

@@ -231,6 +231,22 @@ def test_status_outputs_and_export_know_what_the_cli_has_done(home: Path, tmp_pa
     assert (same["create"], same["update"], same["replace"], same["delete"]) == (0, 0, 0, 0)
 
 
+def test_no_engine_makes_a_second_time_what_the_other_has_made(home: Path, tmp_path: Path) -> None:
+    both = Both(home, tmp_path, "import pulumi_aws as aws\naws.sqs.Queue('jobs', tags={'owner': 'alice'})\n")
+    assert [both.by(engine, "up").code for engine in both.folders] == [0, 0]
+    theirs, ours = both.folders["pulumi"], both.folders["embedded"]
+    for operation in ("up", "preview", "refresh", "outputs", "tags"):
+        ran = both.run(operation, "dev", cwd=theirs)
+        assert (ran.code, "the Pulumi CLI has made dev, and has its state" in ran.err) == (2, True), ran
+        assert "add --engine pulumi, or move it over: pulumi stack export -s dev | isostack import dev -" in ran.err
+    for operation in ("up", "preview"):
+        ran = both.run(operation, "dev", "--engine", "pulumi", cwd=ours)
+        assert (ran.code, "the embedded engine has made dev, and has its state" in ran.err) == (2, True), ran
+    assert both.by("pulumi", "tags").out == "pulumi stack tag set -s dev owner alice\n"
+    assert both.by("pulumi", "destroy", "--yes").code == 0
+    assert both.run("up", "dev", cwd=theirs).code == 0
+
+
 def test_an_interrupt_reaches_the_cli_once_and_what_is_done_is_kept(home: Path, tmp_path: Path) -> None:
     waiting = PROGRAM + "\nimport time\nrole.arn.apply(lambda arn: time.sleep(0 if pulumi.runtime.is_dry_run() else 60))\n"
     both = Both(home, tmp_path, waiting)

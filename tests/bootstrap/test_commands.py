@@ -67,7 +67,7 @@ def test_the_pipelines_roles_and_the_way_into_our_own_production(isostack: Comma
     assert "profile tools leads to account 123456789012, and production is in 444444444444" in elsewhere.err
     plan = isostack("bootstrap", "account", "production", *trust, cwd=ROOT)
     assert "In account 444444444444 of the local cloud" in plan.out
-    assert "role isostack-entry" in plan.out
+    assert "role isostack-entry, for whoever builds the environment of this account\n" in plan.out
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,11 @@ def test_the_pipelines_roles_and_the_way_into_our_own_production(isostack: Comma
         (("state", "acme"), "acme: write s3://BUCKET"),
         (("state", "s3://acme-state", "--profile", "none"), "--profile: The config profile (none) could not be found"),
         (("pipeline", "s3://acme-state", "--repository", "acme"), "--repository acme: write OWNER/NAME"),
+        (("pipeline", "s3://acme-state/shop", "--repository", "acme/shop"), "write s3://acme-state alone"),
+        (
+            ("pipeline", "s3://nobody-has-it", "--repository", "acme/shop", "--yes"),
+            "has no bucket nobody-has-it; make it first: ",
+        ),
         (("account", "dev", "--trust", "arn:aws:iam::*:role/x"), "name one role"),
         (("account", "nowhere", "--trust", "arn:aws:iam::123456789012:role/x"), "no environment 'nowhere' pins parameters"),
     ],

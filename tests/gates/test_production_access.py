@@ -26,6 +26,13 @@ def test_nobody_runs_a_restricted_environment_without_a_role_and_the_refusal_say
     assert not (new.home / "cloud.json").exists(), "no cloud was started for it"
 
 
+def test_what_to_type_is_a_command_that_there_is_whatever_the_engine(new: Small) -> None:
+    text = new.refused("destroy", "staging", "--engine", "pulumi")
+    assert "isostack cloud login operations staging --mfa CODE\n" in text
+    assert "isostack approve staging --destroy --engine pulumi" in text
+    assert "isostack destroy staging --engine pulumi --confirm staging" in text
+
+
 def test_refusals_are_documents_too(new: Small) -> None:
     ran = new("up", "staging", "--json")
     assert (ran.code, ran.json["result"], ran.json["widening"]) == (3, "refused", [])

@@ -149,6 +149,12 @@ def test_playgrounds_stay_on_their_persons_machine(shared: Shared, monkeypatch: 
     assert composition.own_store_of(found).backend.origin == str(shared.folder / ".isostack")
 
 
+def test_a_slip_in_the_address_of_a_bucket_names_no_folder(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ISOSTACK_HOME", "s3:/bucket/team")
+    with pytest.raises(BadInput, match="s3:/bucket/team: write s3://BUCKET or s3://BUCKET/PREFIX"):
+        composition.store_of(load_project(shared.folder))
+
+
 @pytest.mark.parametrize(
     ("block", "complaint"),
     [
