@@ -181,13 +181,9 @@ def require_own(project: Project, store: Store, env: str) -> None:
     from isostack.official import last_run
 
     note = last_run.of(store.folder(project.name, env))
-    cloud = note.get("cloud")
-    if (
-        not note.get("resources")
-        or not cloud
-        or cloud != LocalCloud(store.home).status().identity
-        or has_resources(project, store, env)
-    ):
+    if not note.get("resources") or not note.get("cloud"):
+        return
+    if note["cloud"] != LocalCloud(store.home).status().identity or has_resources(project, store, env):
         return
     over = f"pulumi stack export -s {env} | isostack import {env} -"
     raise BadInput(f"the Pulumi CLI has made {env}, and has its state; add --engine pulumi, or move it over: {over}")

@@ -28,6 +28,7 @@ from pulumi.runtime.proto import events_pb2_grpc
 from semver import VersionInfo
 
 from isostack.engine.project import CLOUD_KEY
+from isostack.engine.secrets import PASSPHRASE, PASSPHRASE_FILE
 from isostack.errors import BadInput, Locked
 from isostack.localcloud.launchers import environment_for_cli, unwanted
 
@@ -92,7 +93,7 @@ class Cli:
             self.run([*arguments, "--color", "never", "--event-log", address])
 
     def run(self, arguments: Sequence[str], positional: Sequence[str] = ()) -> CommandResult:
-        """Run a command on the stack. Raises Locked, or another CommandError."""
+        """Run a command on the stack. Raises Locked, BadInput for a wrong passphrase, or another CommandError."""
         selected = [] if positional == [self.stack.name] else ["--stack", self.stack.name]
         command = [*arguments, *selected, *(["--", *positional] if positional else [])]
         planned = {"--plan", "--save-plan"}.intersection(arguments)
@@ -102,6 +103,11 @@ class Cli:
             return self._command.run(command, str(self.stack.project.root), {**self._environment, **more})
         except ConcurrentUpdateError as error:
             raise Locked(f"{self.stack.name} is locked: {_holder(error)}; wait until that run has ended") from None
+        except CommandError as error:
+            if "incorrect passphrase" not in said(error):
+                raise
+            mend = f"set {PASSPHRASE} (or {PASSPHRASE_FILE}) to the one they were made with"
+            raise BadInput(f"{self.stack.name}: the passphrase does not open this stack's secrets; {mend}") from None
 
 
 def environment(stack: Stack) -> dict[str, str]:

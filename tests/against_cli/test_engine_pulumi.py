@@ -187,6 +187,15 @@ def test_an_unknown_stack_and_one_without_a_state_are_bad_input(home: Path, tmp_
         assert stack in theirs["diagnostics"][0]["message"]
 
 
+def test_a_passphrase_that_does_not_fit_is_bad_input_to_both(home: Path, tmp_path: Path) -> None:
+    both = Both(home, tmp_path, "import pulumi\npulumi.export('password', pulumi.Output.secret('s3cret'))\n")
+    for engine, folder in both.folders.items():
+        assert both.by(engine, "up").code == 0
+        ran = both.run("up", "dev", "--engine", engine, cwd=folder, env={"PULUMI_CONFIG_PASSPHRASE": "wr0ng"})
+        assert (ran.code, ran.err.count("\n"), "wr0ng" in ran.err) == (2, 1, False), ran
+        assert "does not open this stack's secrets; set PULUMI_CONFIG_PASSPHRASE" in ran.err
+
+
 def test_a_saved_plan_is_held_to(home: Path, tmp_path: Path) -> None:
     both = Both(home, tmp_path)
     plan = tmp_path / "plan.json"

@@ -78,8 +78,8 @@ def test_the_pipelines_roles_and_the_way_into_our_own_production(isostack: Comma
         (("pipeline", "s3://acme-state", "--repository", "acme"), "--repository acme: write OWNER/NAME"),
         (("pipeline", "s3://acme-state/shop", "--repository", "acme/shop"), "write s3://acme-state alone"),
         (
-            ("pipeline", "s3://nobody-has-it", "--repository", "acme/shop", "--yes"),
-            "has no bucket nobody-has-it; make it first: ",
+            ("pipeline", "s3://nobodys", "--repository", "acme/shop", "--yes"),
+            "has no bucket nobodys; make it first: ",
         ),
         (("account", "dev", "--trust", "arn:aws:iam::*:role/x"), "name one role"),
         (("account", "nowhere", "--trust", "arn:aws:iam::123456789012:role/x"), "no environment 'nowhere' pins parameters"),
