@@ -112,18 +112,15 @@ def environments(project: Project) -> list[str]:
 
 def _each(names: Sequence[str], work: Callable[[str], Outcome], progress: Callable[[str], None]) -> list[Outcome]:
     progress(f"looking at {', '.join(names)}")
-    cores = os.cpu_count() or 1
-    if cores == 1 or len(names) == 1 or "fork" not in get_all_start_methods():
+    workers = min(os.cpu_count() or 1, len(names))
+    if workers == 1 or "fork" not in get_all_start_methods():
         return [work(name) for name in names]
     import_module("isostack.engine.monitor")  # what every run loads is loaded once, before the forks
     import_module("isostack.policy.analyzer")
-    # With fewer cores than environments, one goes first, alone: it loads what the program imports, which is half of its time.
-    first = [work(name) for name in names[: len(names) > cores]]
-    rest = names[len(first) :]
     _Forked.work = staticmethod(work)
-    with ProcessPoolExecutor(len(rest), mp_context=get_context("fork")) as pool:
-        futures = [pool.submit(_forked, name) for name in rest]
-        return [*first, *(_outcome(name, future) for name, future in zip(rest, futures, strict=True))]
+    with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
+        futures = [pool.submit(_forked, name) for name in names]
+        return [_outcome(name, future) for name, future in zip(names, futures, strict=True)]
 
 
 class _Forked:
