@@ -27,7 +27,9 @@ def cloud_provider(
     install: Annotated[
         Path | None, typer.Option("--install", metavar="DIR", help="Serve nothing; write a launcher for each package.")
     ] = None,
-    with_parent: Annotated[bool, typer.Option("--with-parent", help="End when the process that started this ends.")] = False,
+    with_parent: Annotated[
+        int | None, typer.Option("--with-parent", metavar="PID", help="End when this process, which has started it, ends.")
+    ] = None,
     as_json: Json = False,
     cwd: Cwd = HERE,
     debug: Debug = False,

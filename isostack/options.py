@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -42,4 +43,4 @@ def repeated(cwd: Path, engine: EngineName = EngineName.EMBEDDED) -> str:
     """The options ``--cwd`` and ``--engine`` as a command that is named to the person has to repeat them; empty where neither
     was given."""
     by = "" if engine is EngineName.EMBEDDED else f" --engine {engine.value}"
-    return by if cwd == HERE else f"{by} --cwd {cwd}"
+    return by if cwd == HERE else f"{by} --cwd {shlex.quote(str(cwd))}"

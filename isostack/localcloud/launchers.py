@@ -31,7 +31,7 @@ if [ -z "$AWS_ENDPOINT_URL" ]; then
 fi
 ISOSTACK_HOME={home}
 export ISOSTACK_HOME
-exec {python} -P -m isostack.cli cloud provider {package} --with-parent
+exec {python} -P -m isostack.cli cloud provider {package} --with-parent $PPID
 """
 
 

@@ -278,14 +278,13 @@ def serve(package: str, host: ProviderHost) -> tuple[grpc.Server, int]:
     return server, port
 
 
-def serve_until_ended(package: str, host: ProviderHost, say: Callable[[int], None], *, with_parent: bool) -> None:
-    """Serve until SIGTERM or SIGINT, or, ``with_parent``, until the process that started this one is gone."""
-    parent = os.getppid()
+def serve_until_ended(package: str, host: ProviderHost, say: Callable[[int], None], *, with_parent: int | None) -> None:
+    """Serve until SIGTERM or SIGINT, or until the process ``with_parent``, which has started this one, is gone."""
     server, port = serve(package, host)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop(grace=None))
-    if with_parent:
-        threading.Thread(target=_end_with, args=(parent, server), daemon=True).start()
+    if with_parent is not None:
+        threading.Thread(target=_end_with, args=(with_parent, server), daemon=True).start()
     with suppress(BrokenPipeError):
         say(port)
     server.wait_for_termination()

@@ -102,7 +102,8 @@ class Cli:
         try:
             return self._command.run(command, str(self.stack.project.root), {**self._environment, **more})
         except ConcurrentUpdateError as error:
-            raise Locked(f"{self.stack.name} is locked: {_holder(error)}; wait until that run has ended") from None
+            wait = f"wait until that run has ended, or, where its process is gone: pulumi cancel -s {self.stack.name}"
+            raise Locked(f"{self.stack.name} is locked: {_holder(error)}; {wait}") from None
         except CommandError as error:
             if "incorrect passphrase" not in said(error):
                 raise
@@ -169,7 +170,7 @@ class _Command(PulumiCommand):
             errors="replace",
             process_group=0,
         )
-        with process:
+        with process, _ends_as_by_ctrl_c():
             texts = [_Reader(process.stdout), _Reader(process.stderr)]
             while process.poll() is None:
                 try:
@@ -182,6 +183,24 @@ class _Command(PulumiCommand):
         if process.returncode:
             raise _error(result)
         return result
+
+
+@contextmanager
+def _ends_as_by_ctrl_c() -> Iterator[None]:
+    """SIGTERM and SIGHUP as a Ctrl-C: without its reader the CLI would die at its next word, and leave its lock behind."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    in_turn = threading.current_thread() is threading.main_thread()
+    numbers = [one for one in (signal.SIGTERM, signal.SIGHUP) if in_turn and signal.getsignal(one) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class _Reader:

@@ -223,6 +223,7 @@ def test_whoever_is_at_it_is_named_and_the_exit_code_is_4(home: Path, tmp_path: 
     assert (ran.code, ran.json["result"]) == (4, "failed")
     assert "alice" in ran.json["diagnostics"][0]["message"]
     assert "4711" in ran.json["diagnostics"][0]["message"]
+    assert "where its process is gone: pulumi cancel -s dev" in ran.json["diagnostics"][0]["message"]
 
 
 def test_status_outputs_and_export_know_what_the_cli_has_done(home: Path, tmp_path: Path) -> None:
@@ -256,7 +257,8 @@ def test_no_engine_makes_a_second_time_what_the_other_has_made(home: Path, tmp_p
     assert both.run("up", "dev", cwd=theirs).code == 0
 
 
-def test_an_interrupt_reaches_the_cli_once_and_what_is_done_is_kept(home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_reaches_the_cli_once_and_what_is_done_is_kept(home: Path, tmp_path: Path, number: signal.Signals) -> None:
     waiting = PROGRAM + "\nimport time\nrole.arn.apply(lambda arn: time.sleep(0 if pulumi.runtime.is_dry_run() else 60))\n"
     both = Both(home, tmp_path, waiting)
     with both.run.starts("up", "dev", "--engine", "pulumi", cwd=both.folders["pulumi"]) as process:
@@ -266,7 +268,7 @@ def test_an_interrupt_reaches_the_cli_once_and_what_is_done_is_kept(home: Path, 
             line = process.stdout.readline()
             assert line, told
             told += line
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         started = time.monotonic()
         rest, err = process.communicate(timeout=60)
     assert process.returncode == 1, told + rest + err

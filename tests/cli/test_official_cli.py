@@ -47,6 +47,11 @@ def test_a_provider_says_its_port_and_ends_on_ctrl_c(isostack: CommandLine, tmp_
     assert said["port"] > 0
 
 
+def test_a_provider_whose_parent_is_gone_before_it_serves_ends_as_well(isostack: CommandLine, tmp_path: Path) -> None:
+    ran = isostack("cloud", "provider", "random", "--with-parent", "999999999", cwd=tmp_path)
+    assert (ran.code, ran.out.strip().isdigit()) == (0, True)
+
+
 def test_launchers_are_written_where_they_are_wanted(isostack: CommandLine, tmp_path: Path) -> None:
     ran = isostack("cloud", "provider", "--install", "bin", "--json", cwd=tmp_path)
     assert ran.json == {"folder": str(tmp_path / "bin"), "packages": ["aws", "docker", "random"]}
