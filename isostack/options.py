@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 import shlex
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
