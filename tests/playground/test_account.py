@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -52,16 +53,33 @@ class RealAccount:
         return self.snapshots(bucket).restore(label, self.yard.playgrounds.store.keyring, lambda what: None)
 
     def content(self) -> dict[str, Any]:
-        """What is in it; of the database at its present address, whose port stays on AWS alone."""
-        (instance,) = self.client("rds").describe_db_instances()["DBInstances"]
-        url = self.yard.playgrounds.environment(NAME)["DATABASE_URL"]
-        at = url.replace(f":{urlsplit(url).port}/", f":{instance['Endpoint']['Port']}/")
+        """What is in it."""
+        with self._present_address():
+            return content(self.yard, NAME)
+
+    def fill(self, mark: str) -> None:
+        """Put something into all of it."""
+        with self._present_address():
+            fill(self.yard, NAME, mark)
+
+    @contextmanager
+    def _present_address(self) -> Iterator[None]:
+        """Find the database where it is now: its port stays on AWS alone."""
         yard = self.yard
+        url = yard.playgrounds.environment(NAME)["DATABASE_URL"]
+        at = url.replace(f":{urlsplit(url).port}/", f":{self.database()['Endpoint']['Port']}/")
         sql, yard.sql = yard.sql, lambda name, statement: yard.query(at, statement)  # type: ignore[method-assign]
         try:
-            return content(yard, NAME)
+            yield
         finally:
             yard.sql = sql  # type: ignore[method-assign]
+
+    def database(self) -> dict[str, Any]:
+        """The one that there is of this stack, beside those of other playgrounds in the account."""
+        instances = self.client("rds").describe_db_instances()["DBInstances"]
+        own = [one for one in instances if {"Key": "playground", "Value": NAME} in one["TagList"]]
+        assert len(own) == 1, [(one["DBInstanceIdentifier"], one["TagList"]) for one in instances]
+        return dict(own[0])
 
     def databases_kept(self) -> list[Any]:
         found: list[Any] = self.client("rds").describe_db_snapshots(SnapshotType="manual")["DBSnapshots"]
@@ -89,14 +107,14 @@ def account(stack: RealAccount) -> Iterator[RealAccount]:
 def test_what_was_changed_comes_back_from_rds_and_the_bucket_also_when_it_was_cut_off(
     account: RealAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(account.yard, NAME, "before")
+    account.fill("before")
     before = account.content()
     account.take("s3://kept-here/team", "good")
     (snapshot,) = account.databases_kept()
     assert snapshot["Status"] == "available"
     assert {tag["Key"]: tag["Value"] for tag in snapshot["TagList"]}["playground"] == NAME
     assert account.content() == before, "the messages wait again"
-    fill(account.yard, NAME, "after")
+    account.fill("after")
 
     rename = AccountStores._rename
     with monkeypatch.context() as cut_off:
@@ -111,8 +129,9 @@ def test_what_was_changed_comes_back_from_rds_and_the_bucket_also_when_it_was_cu
             account.restore("s3://kept-here/team")
     assert account.restore("s3://kept-here/team").label == "good"
     assert account.content() == before
-    (instance,) = account.client("rds").describe_db_instances()["DBInstances"]
-    assert instance["DBInstanceIdentifier"] == snapshot["DBInstanceIdentifier"], "under its old name, and no other is left"
+    assert account.database()["DBInstanceIdentifier"] == snapshot["DBInstanceIdentifier"], (
+        "under its old name, and no other is left"
+    )
 
     s3 = account.client("s3")
     assert s3.get_bucket_versioning(Bucket="kept-here")["Status"] == "Enabled"
@@ -131,7 +150,7 @@ def test_what_was_changed_comes_back_from_rds_and_the_bucket_also_when_it_was_cu
 def test_half_of_a_snapshot_is_none_and_a_damaged_one_changes_nothing(
     account: RealAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(account.yard, NAME, "before")
+    account.fill("before")
     with monkeypatch.context() as failing:
 
         def full(*arguments: Any, **named: Any) -> None:
