@@ -150,6 +150,7 @@ def running_engines(folder: Path) -> Iterator[list[Engine]]:
 def _pulumi_cli(folder: Path, home: Path, ports: list[str]) -> PulumiCli:
     (folder / "backend").mkdir(parents=True)
     own = {
+        "AWS_ENDPOINT_URL": LocalCloud(home).ensure().url,  # this project's program asks where a run would go
         "PULUMI_BACKEND_URL": f"file://{folder / 'backend'}",
         "PULUMI_CONFIG_PASSPHRASE": "benchmark",
         "PULUMI_DEBUG_PROVIDERS": ",".join(ports),
