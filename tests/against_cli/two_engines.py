@@ -13,6 +13,7 @@ from typing import Any
 
 from isostack.engine import run
 from isostack.engine.events import Op, Result, StepDone, StepStarted
+from isostack.engine.operation import PARALLEL
 from isostack.engine.run import Options
 from isostack.engine.state import PROVIDER_TYPE, ResourceState, Snapshot
 from tests.against_cli.both import Done, Seen, differences
@@ -79,7 +80,7 @@ class TwoEngines(World):
     def _by_the_cli(self, verb: str, fields: dict[str, Any], ours: Seen) -> Seen:
         assert self.cli is not None
         folder = self.cli.project(self.project, "dev", str(self.folder), self.config, self.secret_keys)
-        arguments = ["--stack=dev", f"--parallel={fields.get('parallel', run.PARALLEL)}"]
+        arguments = ["--stack=dev", f"--parallel={fields.get('parallel', PARALLEL)}"]
         if verb != "preview":
             # What fails may fail in the preview, before anything is done.
             previewed = verb == "up" and not ours.succeeded and not fields.get("skip_preview")
