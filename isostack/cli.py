@@ -15,7 +15,7 @@ import typer
 
 from isostack import cloud_cli, operations
 from isostack.bootstrap.commands import bootstrap_app
-from isostack.composition import guard_before, in_the_backend, local_cloud_at, project_at, require_state, store_of
+from isostack.composition import guard_before, in_the_backend, local_cloud_at, project_at, recorded, require_state, store_of
 from isostack.console import console, print_json, stdout_kept
 from isostack.cost.commands import cost
 from isostack.errors import BadInput, IsostackError, Refused, as_document
@@ -147,11 +147,7 @@ def outputs(
 
     project = project_at(cwd)
     store = store_of(project)
-    if engine is EngineName.PULUMI:
-        snapshot = in_the_backend(project, store, env)[1]
-    else:
-        require_state(project, store, env)
-        snapshot = store.load(project.name, env).snapshot
+    snapshot = recorded(project, store, env, engine)
     values: dict[str, Any] = next((dict(r.outputs) for r in snapshot.resources if r.type == STACK_TYPE), {})
     if name is not None and name not in values:
         raise BadInput(f"{env} exports no {name!r}; it exports {', '.join(sorted(values)) or 'nothing'}")

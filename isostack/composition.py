@@ -195,6 +195,14 @@ def has_resources(project: Project, store: Store, env: str) -> bool:
     return known and any(resource.in_cloud for resource in store.load(project.name, env).snapshot.resources)
 
 
+def recorded(project: Project, store: Store, env: str, engine: EngineName) -> Snapshot:
+    """What an engine's state says of a stack. Raises BadInput where it has none."""
+    if engine is EngineName.PULUMI:
+        return in_the_backend(project, store, env)[1]
+    require_state(project, store, env)
+    return store.load(project.name, env).snapshot
+
+
 def in_the_backend(project: Project, store: Store, env: str) -> tuple[dict[str, Any], Snapshot]:
     """A state that the Pulumi CLI keeps, as it exports it and as a snapshot. Raises BadInput where there is none."""
     from isostack.official.run import state_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from isostack.composition import in_the_backend, project_at, require_state, store_of
+from isostack.composition import project_at, recorded, store_of
 from isostack.console import print_json, print_lines
 from isostack.options import HERE, Cwd, Debug, Engine, EngineName, Env, Json
 
@@ -20,13 +20,7 @@ if TYPE_CHECKING:
 def tags(env: Env, as_json: Json = False, cwd: Cwd = HERE, engine: Engine = EngineName.EMBEDDED, debug: Debug = False) -> None:
     """Print what all resources of an environment are tagged with, as commands that make them the CLI's stack tags."""
     project = project_at(cwd)
-    store = store_of(project)
-    if engine is EngineName.PULUMI:
-        snapshot = in_the_backend(project, store, env)[1]
-    else:
-        require_state(project, store, env)
-        snapshot = store.load(project.name, env).snapshot
-    found = common_tags(snapshot)
+    found = common_tags(recorded(project, store_of(project), env, engine))
     if as_json:
         print_json(found)
     else:
