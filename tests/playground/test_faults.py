@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from isostack.engine.events import Event, Phase, StepDone
+from isostack.engine.events import Event, Phase, StepDone, StepStarted
 from isostack.errors import OperationFailed
 from isostack.localcloud.database_server import DatabaseServers
 from isostack.playground import snapshots, sweep
@@ -98,9 +98,14 @@ def kill_cloud_at(yard: Yard, moment: Callable[[Event], bool]) -> Callable[[Even
     return sink
 
 
-def done(type_: str) -> Callable[[Event], bool]:
-    """The moment when a step on a resource of this type has ended."""
-    return lambda event: isinstance(event, StepDone) and type_ in event.urn
+def started(name: str) -> Callable[[Event], bool]:
+    """The moment before a resource's step calls the cloud."""
+    return lambda event: isinstance(event, StepStarted) and name in event.urn
+
+
+def done(name: str) -> Callable[[Event], bool]:
+    """The moment when a resource's step has ended."""
+    return lambda event: isinstance(event, StepDone) and name in event.urn
 
 
 @pytest.fixture(scope="session")
@@ -144,7 +149,7 @@ def test_a_command_is_killed_during_up(own_yard: Yard) -> None:
 
 def test_the_cloud_dies_during_down(filled: Filled) -> None:
     yard = filled.yard
-    result, _ = yard.playgrounds.down("ana", kill_cloud_at(yard, done("Table::carts")))
+    result, _ = yard.playgrounds.down("ana", kill_cloud_at(yard, started("Table::carts")))
     assert result is not None
     assert result.result == "failed"
     assert filled.comes_back() == "last"
