@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from isostack.console import aligned
 from isostack.engine.project import pinned_version
+from isostack.engine.provider import lineage
 from isostack.errors import IsostackError
 from isostack.official import last_run
 
@@ -31,7 +32,7 @@ def overview(project: Project, store: Store, names: list[str], identity: str) ->
 def what_is_lost(snapshot: Snapshot, stack: str, identity: str) -> str | None:
     """Says so where the cloud that the state speaks of is not the one with this identity."""
     known = snapshot.metadata.cloud
-    if not known or known == identity or not any(r.in_cloud for r in snapshot.resources):
+    if not known or lineage(known) == lineage(identity) or not any(r.in_cloud for r in snapshot.resources):
         return None
     happened = "was reset or restarted" if identity else "does not run"
     return f"the local cloud {happened}, and what the state knows is gone; isostack up {stack} makes it anew"

@@ -71,6 +71,12 @@ class Found:
     advice: str = ""
 
 
+def lineage(identity: str) -> str:
+    """What is left of a cloud's identity when it was killed and came back as it had been a little before: where only this is
+    the same, nearly all that a state knows of the cloud is there."""
+    return identity.partition(".")[0]
+
+
 class Provider(Protocol):
     """A configured provider of one package (``aws``, ``random``). Its methods may be called from several threads at once."""
 
@@ -149,4 +155,4 @@ class ProviderHost(Protocol):
         """Resources of this type are about to be made: what takes its time may begin, in the background."""
 
     def identity(self) -> str:
-        """An identity that lasts as long as the cloud's content does."""
+        """An identity that lasts as long as the cloud's content does. See :func:`lineage`."""

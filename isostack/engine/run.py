@@ -176,10 +176,15 @@ class _Run(Run):
         )
 
     def catch_up(self, deployment: Deployment) -> None:
-        """Notice a cloud that was reset, and settle what an earlier run left open."""
-        snapshot = deployment.snapshot
+        """Notice a cloud that was reset, settle what an earlier run left open, and refresh if that is asked for or needed."""
+        snapshot, fresh = deployment.snapshot, False
         if snapshot.resources or snapshot.pending_operations or not deployment.preview:
-            lost = reconcile.forget_lost_cloud(deployment, self.stack.host.identity())
+            identity = self.stack.host.identity()
+            fresh = reconcile.look_at_older_cloud(deployment, identity)
+            if fresh:
+                text = "the local cloud was killed at work and is as it was a little earlier; what the state knows was refreshed"
+                self.sink(Diagnostic("warning", text))
+            lost = reconcile.forget_lost_cloud(deployment, identity)
             if lost:
                 text = (
                     f"the local cloud was reset or restarted since the last run: {lost} resources that the state knew "
@@ -188,6 +193,9 @@ class _Run(Run):
                 self.sink(Diagnostic("warning", text))
         if not deployment.preview:
             reconcile.settle_pending(deployment)
+        if self.options.refresh and not fresh:
+            reconcile.refresh(deployment)
+            deployment.tally = Tally()
 
     def go_through_program(self, deployment: Deployment) -> None:
         from isostack.engine.sdk_imports import seldom_used_later
@@ -203,9 +211,6 @@ class _Run(Run):
         if self.operation == "up":
             for lost in before - {resource.type for resource in deployment.snapshot.resources}:
                 self.stack.host.expect(lost)
-        if self.options.refresh:
-            reconcile.refresh(deployment)
-            deployment.tally = Tally()
         monitor = Monitor(deployment, self.stack.project.name, self.stack.name, self._stack_outputs)
         project, name, config = self.stack.project, self.stack.name, self.stack.config
         preview, parallel = deployment.preview, self.options.parallel

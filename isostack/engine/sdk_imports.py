@@ -15,7 +15,7 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import LazyLoader, cache_from_source
@@ -49,6 +49,19 @@ def name_by_name() -> Iterator[None]:
     """Load the generated packages that are imported meanwhile name by name."""
     with _found_by(_Finder()):
         yield
+
+
+def load_ahead(types: Iterable[str]) -> None:
+    """Import the SDK, and the classes of these types of resources, before a program does: while something else is waited for."""
+    with seldom_used_later():
+        importlib.import_module("isostack.engine.monitor")
+    with name_by_name():
+        for type_ in types:
+            package, _, rest = type_.partition(":")
+            module, _, name = rest.partition(":")
+            path = [f"pulumi_{package}", *(part for part in module.split("/")[:1] if part != "index")]
+            with contextlib.suppress(ImportError, AttributeError):  # a program may have classes of its own
+                getattr(importlib.import_module(".".join(path)), name)
 
 
 @contextlib.contextmanager

@@ -183,6 +183,25 @@ class Store:
             raise BadInput(f"{place.origin}: there is no state before this one")
         return data.decode(errors="replace")
 
+    def know_again(self, project: str, stack: str) -> int:
+        """Add to a stack's state what it had before its last run and has no more; gives how many resources that are. For a cloud
+        that came back as it had been then: which of them are there, a refresh tells. The caller holds the lock."""
+        loaded, place, added = self.load(project, stack), self.place(project, stack), 0
+        things = {(resource.type, resource.id) for resource in loaded.snapshot.resources if resource.custom}
+        for data in (place.state(), place.previous()):
+            with contextlib.suppress(BadInput, ValueError):  # one that is damaged tells nothing
+                document = state_file.parse(data or b"", place.origin)
+                secrets = StackSecrets(self.keyring, state_file.secrets_state(document, place.origin))
+                for resource in state_file.to_snapshot(document, Codec(secrets), place.origin).resources:
+                    same = loaded.snapshot.get(resource.urn) or (resource.type, resource.id) in things
+                    if not (same or resource.delete):
+                        loaded.snapshot.put(resource)
+                        added += 1
+        if added:
+            loaded.snapshot.verify()
+            self.save(loaded)
+        return added
+
     def export(self, project: str, stack: str) -> dict[str, Any]:
         """The state as ``pulumi stack import`` takes it, secrets sealed. Needs no passphrase."""
         loaded = self.load(project, stack)

@@ -1,11 +1,11 @@
 """What the simulated cloud holds, kept beside it in memory, so that one that was killed comes back as it was.
 
-Runs inside the local cloud's process. Once nothing has changed for a while, all of moto's objects are written to a file of the
-system's memory; the first call that may change something removes it. So what is
-there is never older than the cloud was when it died, and a restart of the machine takes it away. It holds secrets in the clear,
-as the process itself does, and it is a pickle, which is code to whoever loads it: it is made for its owner alone, and nothing but
-a file of the owner's own is read. Which file it is says :mod:`isostack.localcloud.server`; what databases hold is
-:mod:`isostack.localcloud.databases`'s.
+Runs inside the local cloud's process. A second after something has changed, all of moto's objects are written to a file of the
+system's memory; the next call that may change something gives the file another name. So the first name is for what is just as
+the cloud was when it died, and the second for how it was a little earlier, which only a successor that is told to takes over.
+A restart of the machine takes both away. They hold secrets in the clear, as the process itself does, and are pickles, which are
+code to whoever loads them: they are made for their owner alone, and nothing but a file of the owner's own is read. Which files
+they are says :mod:`isostack.localcloud.server`; what databases hold is :mod:`isostack.localcloud.databases`'s.
 """
 
 from __future__ import annotations
@@ -31,9 +31,11 @@ from typing import Any
 
 from moto.core.base_backend import BackendDict
 
-_QUIET_SECONDS = 1.0
-_QUIET_PER_SECOND = 20
-"""So many times as long as keeping took must nothing change before it is done again."""
+from isostack.localcloud.server import draft_of, drop, older
+
+_AFTER_SECONDS = 1.0
+_SHARE = 20
+"""So many times as long as keeping took passes before it is done again."""
 _LARGEST = 256 * 2**20
 _OF_THE_MOMENT = {"resourcegroupstaggingapi"}
 """Services that have nothing of their own, but answers of which somebody may want the next page."""
@@ -64,31 +66,29 @@ class Content:
         self._services = services
         self._databases = databases
         self._kept = False
-        self._quiet = _QUIET_SECONDS
-        self._last_change = 0.0
         self._changed = threading.Event()
         if file:
-            threading.Thread(target=self._keep_when_quiet, args=(file,), daemon=True).start()
+            threading.Thread(target=self._keep_again_and_again, args=(file,), daemon=True).start()
 
     def changes(self) -> None:
-        """Something is about to change, or has: what is kept is no longer true."""
-        self._last_change = time.monotonic()
-        if self._kept:
+        """Something is about to change, or has: what is kept is older than what there is."""
+        if self._kept and self._file:
             self._kept = False
-            self.forget()
+            with suppress(FileNotFoundError):
+                self._file.rename(older(self._file))
         self._changed.set()
 
     def forget(self) -> None:
+        """Leave nothing to a successor."""
         if self._file:
-            self._file.unlink(missing_ok=True)
+            drop(self._file)
 
-    def _keep_when_quiet(self, file: Path) -> None:
+    def _keep_again_and_again(self, file: Path) -> None:
+        pause = _AFTER_SECONDS
         while True:
             self._changed.wait()
-            time.sleep(max(0.1, self._last_change + self._quiet - time.monotonic()))
+            time.sleep(pause)
             with self._lock:
-                if time.monotonic() < self._last_change + self._quiet:
-                    continue
                 databases = self._databases()
                 if databases is None:
                     continue
@@ -98,7 +98,8 @@ class Content:
                     self._keep(file, databases)
                 except Exception as error:  # noqa: BLE001 - whatever moto's objects hold, the cloud goes on without
                     print(f"what there is cannot be kept: {error!r}", file=sys.stderr)  # noqa: T201 - the process's log
-                self._quiet = max(_QUIET_SECONDS, _QUIET_PER_SECOND * (time.monotonic() - started))
+                    drop(file)
+                pause = max(_AFTER_SECONDS, _SHARE * (time.monotonic() - started))
 
     def _keep(self, target: Path, databases: Any) -> None:
         backends = [
@@ -107,7 +108,7 @@ class Content:
             if service.service_name not in _OF_THE_MOMENT
             for account, region, backend in list(service.iter_backends())
         ]
-        draft = _draft(target)
+        draft = draft_of(target)
         draft.unlink(missing_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
@@ -120,13 +121,13 @@ class Content:
         except BaseException:
             draft.unlink()
             raise
+        older(target).unlink(missing_ok=True)
         self._kept = True
 
-    def load(self, predecessor: Path) -> tuple[list[str], Any | None]:
-        """Take over what a process that has died kept, if it did; gives the services that are in it, and what belongs to it of
-        databases. The file is this process's own from then on. Called before anything is asked."""
-        with suppress(OSError):
-            _draft(predecessor).unlink()  # it may have been killed over it
+    def load(self, predecessor: Path, *, exact: bool) -> tuple[list[str], Any | None]:
+        """Take over what a process that has died kept in this file, if it did; gives the services that are in it, and what
+        belongs to it of databases. The file is this process's own from then on: as what there is, if ``exact``. Called before
+        anything is asked."""
         try:
             descriptor = os.open(predecessor, os.O_RDONLY | os.O_NOFOLLOW)
         except OSError:
@@ -145,21 +146,16 @@ class Content:
             for service, account, region, backend in backends:
                 dict.__setitem__(dicts[service][account], region, backend)
             if self._file:
-                predecessor.rename(self._file)
+                predecessor.rename(self._file if exact else older(self._file))
         except Exception as error:  # noqa: BLE001 - an empty cloud is what there would be without it
             print(f"what was kept cannot be taken over: {error!r}", file=sys.stderr)  # noqa: T201 - the process's log
             BackendDict.reset()
             return [], None
-        else:
+        if exact:
             self._kept = bool(self._file)
-            return services, databases
-        finally:
-            with suppress(OSError):
-                predecessor.unlink()
-
-
-def _draft(target: Path) -> Path:
-    return target.with_name(f"{target.name}.draft")
+        else:
+            self._changed.set()
+        return services, databases
 
 
 def _made_by() -> tuple[str, ...]:

@@ -3,7 +3,8 @@
 The process itself is :mod:`isostack.localcloud.simulator`; it listens on 127.0.0.1 only and outlives the command that
 started it. In the state folder ``cloud.json`` says which process it is and which port it had last, ``cloud.log`` has
 what it printed, and ``cloud.lock`` keeps two commands from starting it twice. What it holds is kept in the system's memory
-where that has a folder: one that was killed comes back as it was, if it was quiet (:mod:`isostack.localcloud.content`).
+where that has a folder: one that was killed comes back as it was, if nothing had changed just then, or as it was a little
+earlier, if that is wanted (:mod:`isostack.localcloud.content`).
 """
 
 from __future__ import annotations
@@ -89,6 +90,9 @@ class LocalCloud:
     def __init__(self, home: Path) -> None:
         self.home = Path(home).absolute()
         self.log = self.home / "cloud.log"
+        self.or_older = False
+        """Whether one that is started in the place of one that was killed at work may have what that held a little earlier; it
+        comes back empty otherwise."""
         self._file = self.home / "cloud.json"
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -125,8 +129,8 @@ class LocalCloud:
             if alive:
                 self._end(record)
             end_strays(self.home)
-            for left in (record.content, f"{record.content}.draft") if record.content else ():
-                Path(left).unlink(missing_ok=True)
+            if record.content:
+                drop(Path(record.content))
             self._write(_Record(record.port))
             return alive
 
@@ -148,7 +152,7 @@ class LocalCloud:
     def holds_nothing(self) -> bool:
         """Whether it does not run, and would be empty when it did."""
         record = self._record()
-        return not (record and record.pid and (Path(record.content or os.devnull).is_file() or _is_alive(record)))
+        return not (record and record.pid and (self._has_left(record.content) or _is_alive(record)))
 
     def identity(self) -> str:
         """A name for the cloud's content, new after each reset and restart. Raises OperationFailed if it is stopped."""
@@ -227,12 +231,13 @@ class LocalCloud:
         import psutil
 
         # Databases of a local cloud that was killed. What they were told last is not in their files yet.
-        end_strays(self.home, for_good=not (predecessor and Path(predecessor).is_file()))
+        end_strays(self.home, for_good=not self._has_left(predecessor))
         content = str(_MEMORY / f"isostack-{secrets.token_hex(8)}") if _MEMORY.is_dir() else ""
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | _ENVIRONMENT
         with _private(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as log:
+            left = [content, predecessor, "older" if self.or_older else ""]
             child = subprocess.Popen(  # noqa: S603 - this interpreter and a module of ours
-                [sys.executable, "-P", "-m", "isostack.localcloud.simulator", str(listening.fileno()), content, predecessor],
+                [sys.executable, "-P", "-m", "isostack.localcloud", str(listening.fileno()), *left],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -260,6 +265,10 @@ class LocalCloud:
         self._write(_Record(port))
         lines = self.log.read_text(errors="replace").strip().splitlines() or ["it printed nothing"]
         raise OperationFailed(f"the local cloud did not start: {lines[-1]} (all of it is in {self.log})")
+
+    def _has_left(self, content: str) -> bool:
+        """Whether one that was killed has left something under this name to begin with."""
+        return bool(content) and any(file.is_file() for file in (Path(content), older(Path(content)))[: 1 + self.or_older])
 
     def _end(self, record: _Record) -> None:
         import psutil
@@ -339,6 +348,22 @@ class LocalCloud:
         with _private(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
             os.write(descriptor, json.dumps(vars(record), indent=2).encode())
         draft.replace(self._file)
+
+
+def older(content: Path) -> Path:
+    """The name for what a cloud held a little earlier, beside that for what it holds."""
+    return content.with_name(f"{content.name}.older")
+
+
+def draft_of(content: Path) -> Path:
+    """The name under which it is written."""
+    return content.with_name(f"{content.name}.draft")
+
+
+def drop(content: Path) -> None:
+    """Remove all that a cloud has kept, and what it may have been killed over."""
+    for left in (content, older(content), draft_of(content)):
+        left.unlink(missing_ok=True)
 
 
 @contextmanager

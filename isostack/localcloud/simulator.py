@@ -1,6 +1,6 @@
 """The process of the local cloud: moto behind a listening socket that the starter hands over.
 
-Run as ``python -m isostack.localcloud.simulator DESCRIPTOR [KEPT [PREDECESSOR'S]]``. Owns how requests get in (HTTP/1.1 over
+Run as ``python -m isostack.localcloud DESCRIPTOR [KEPT [PREDECESSOR'S [OR OLDER]]]``. Owns how requests get in (HTTP/1.1 over
 connections that stay open, one request at a time), what moto is spared (data that it would load per account), and that
 nothing gets out: this process connects to loopback addresses only. Starting, finding and ending it is the task of
 :mod:`isostack.localcloud.server`; counting what there is, of :mod:`isostack.localcloud.inventory`.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import gzip
 import io
 import ipaddress
 import json
@@ -36,6 +37,8 @@ from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 import botocore.session
+import moto
+import moto.utilities.utils
 import requests
 from moto import backends
 from moto.core import config, loaders, responses
@@ -43,6 +46,8 @@ from moto.core import utils as moto_utils
 from moto.core.base_backend import AccountSpecificBackend, BackendDict, BaseBackend
 from moto.moto_server import werkzeug_app
 
+from isostack.engine.provider import lineage
+from isostack.localcloud import messages
 from isostack.localcloud.buckets import mend_buckets
 from isostack.localcloud.client import DEFAULT_REGION
 from isostack.localcloud.content import Content, only_reads
@@ -50,8 +55,8 @@ from isostack.localcloud.database_server import DatabaseError, available
 from isostack.localcloud.databases import Databases, give_rds_real_databases
 from isostack.localcloud.inventory import resources
 from isostack.localcloud.mends import mend_what_is_loaded
-from isostack.localcloud.messages import drop, waiting
 from isostack.localcloud.relays import RelayError, Relays
+from isostack.localcloud.server import drop, older
 from isostack.localcloud.service_models import DataFiles, Models
 
 RESERVED_ACCOUNT = "000000000000"
@@ -79,9 +84,15 @@ class Simulator:
         self._identities = BackendDict(_Identity, "isostack", use_boto3_regions=False, additional_regions=["aws"])
         self.content = Content(kept, self._one_at_a_time, self._objects_of, _databases_now)
 
-    def take_over(self, kept: Path) -> None:
-        """Begin with what a local cloud that was killed has kept in this file, if it has."""
-        services, databases = self.content.load(kept)
+    def take_over(self, kept: Path, or_older: bool) -> None:
+        """Begin with what a local cloud that was killed has kept under this name: just what it held, or else, if that may be,
+        what it held a little earlier; then its identity is another of the same lineage."""
+        exact = kept.exists() or not or_older
+        services, databases = self.content.load(kept if exact else older(kept), exact=exact)
+        drop(kept)
+        if services and not exact:
+            identity = self._identities[RESERVED_ACCOUNT]["aws"]
+            identity.value = f"{lineage(identity.value)}.{secrets.token_hex(4)}"
         if databases:
             _databases().take_over(databases)
 
@@ -109,7 +120,10 @@ class Simulator:
         with self._one_at_a_time:
             if not only_reads(environ):
                 self.content.changes()
-            return _answer(self._moto, environ, start_response)
+            answer = _answer(self._moto, environ, start_response)
+            if path == "/moto-api/reset":
+                self.content.forget()
+            return answer
 
     def _own_page(self, path: str, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         if path == "/isostack/identity":
@@ -124,8 +138,8 @@ class Simulator:
                 queue = parse_qs(environ["QUERY_STRING"])["queue"][0]
                 if environ["REQUEST_METHOD"] == "DELETE":
                     self.content.changes()
-                    drop(queue)
-                page = waiting(queue)
+                    messages.drop(queue)
+                page = messages.waiting(queue)
         elif path == "/isostack/services":
             self._expect(json.loads(environ["wsgi.input"].read())["service"])
             page = {}
@@ -259,10 +273,12 @@ def _application_of(service: Any) -> Any:
 
 def _objects_of(service: Any) -> Any:
     """Where moto has what a service holds."""
+    _leave_offerings_out()
     objects = backends.get_backend(service)  # imports the service's modules
     _load_policies_on_demand()
-    if "moto.ec2.models.amis" in sys.modules:
+    if "moto.ec2.models" in sys.modules:
         _load_images_on_demand()
+        _load_offerings_on_demand()
     if "moto.s3.models" in sys.modules:
         mend_buckets()
     if "moto.kms.models" in sys.modules:
@@ -402,6 +418,37 @@ def _load_images_on_demand() -> None:
     patched.amis = property(load, ignore)
 
 
+_OFFERINGS = "ec2/resources/instance_type_offerings"
+
+
+@cache
+def _leave_offerings_out() -> None:
+    """Keep moto's EC2 from reading, as it is imported, which of 100 places offer which type of instance: a tenth of a second."""
+    load = moto.utilities.utils.load_resource
+    vars(moto.utilities.utils)["load_resource"] = lambda path: [] if path.startswith(_OFFERINGS) else load(path)
+
+
+@cache
+def _load_offerings_on_demand() -> None:
+    from moto.ec2.models import instance_types, instances, spot_requests
+
+    offerings = _Offerings()
+    for module in (instance_types, instances, spot_requests):
+        vars(module)["INSTANCE_TYPE_OFFERINGS"] = offerings
+
+
+class _Offerings(dict[str, dict[str, list[dict[str, str]]]]):
+    """What is offered, by the kind of place and the region; a kind is read when it is first asked for."""
+
+    def __missing__(self, kind: str) -> dict[str, list[dict[str, str]]]:
+        found = self[kind] = {}
+        for file in (Path(moto.__file__).parent / _OFFERINGS / kind).iterdir():
+            text = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+            offered = [one | {"LocationType": kind} for one in json.loads(text)]
+            found[file.name.partition(".")[0]] = offered
+        return found
+
+
 def _remember_what_never_changes() -> None:
     """Cache what moto works out anew for each request or account, and botocore's files, read anew for each session."""
     for module, name in (
@@ -460,9 +507,9 @@ def _deliver_later(url: str, **options: Any) -> None:
     threading.Thread(target=deliver, daemon=True).start()
 
 
-def main(descriptor: int, kept: str = "", predecessor: str = "") -> None:
+def main(descriptor: int, kept: str = "", predecessor: str = "", or_older: str = "") -> None:
     """Serve on the listening socket with this descriptor until the process is ended. What it holds is kept in one file; what one
-    that was killed held is in the other."""
+    that was killed held is in the other, or how it was a little earlier beside that."""
     sys.addaudithook(_stay_on_this_machine)
     config.default_user_config["lambda"]["use_docker"] = False
     config.default_user_config["batch"]["use_docker"] = False
@@ -474,11 +521,8 @@ def main(descriptor: int, kept: str = "", predecessor: str = "") -> None:
     _relays().serve(server.socket.getsockname()[1])
     atexit.register(simulator.content.forget)
     if predecessor:
-        simulator.take_over(Path(predecessor))
+        simulator.take_over(Path(predecessor), bool(or_older))
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)  # moto makes much that stays
+    gc.enable()
     server.serve_forever(poll_interval=3600)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), *sys.argv[2:])

@@ -18,6 +18,7 @@ from isostack.engine.deployment import STACK_TYPE
 from isostack.engine.events import Diagnostic, Op, Phase, Result, Tally
 from isostack.engine.operation import INTERRUPTED, Intent, Operation, Options, Run, Stack
 from isostack.engine.project import load_stack
+from isostack.engine.provider import lineage
 from isostack.engine.state import Snapshot
 from isostack.engine.state_file import Codec
 from isostack.errors import BadInput, OperationFailed
@@ -101,7 +102,7 @@ def _require_new(stack: Stack, cloud: str) -> None:
     if not cloud or (stack.project.name, name) not in store.stacks():
         return
     known = store.load(stack.project.name, name).snapshot
-    if known.metadata.cloud == cloud and any(resource.in_cloud for resource in known.resources):
+    if lineage(known.metadata.cloud) == lineage(cloud) and any(resource.in_cloud for resource in known.resources):
         over = f"pulumi stack init {name}, and isostack export {name} | pulumi stack import -s {name}"
         raise BadInput(f"the embedded engine has made {name}, and has its state; move it over first: {over}")
 
@@ -151,13 +152,19 @@ class _Run(Run):
     def common(self) -> list[str]:
         """The options of every operation."""
         targets = [part for urn in self.options.targets for part in ("--target", urn)]
-        refresh = ["--refresh"] if self.options.refresh or (self._lost() and self.operation != "refresh") else []
+        changed = self._last_cloud() != self.cloud and self.operation != "refresh"
+        refresh = ["--refresh"] if self.options.refresh or changed else []
         return ["--parallel", str(self.options.parallel), *targets, *refresh]
 
     def _lost(self) -> int:
         """How many resources are gone with the local cloud that the last run from here was on."""
-        known = last_run.of(self.stack.store.folder(self.stack.project.name, self.stack.name)).get("cloud", "")
-        return sum(resource.in_cloud for resource in self.before.resources) if known and known != self.cloud else 0
+        lost = lineage(self._last_cloud()) != lineage(self.cloud)
+        return sum(resource.in_cloud for resource in self.before.resources) if lost else 0
+
+    def _last_cloud(self) -> str:
+        """The identity of the cloud that the last run from here was on; that of this one, if there was none."""
+        last = last_run.of(self.stack.store.folder(self.stack.project.name, self.stack.name))
+        return str(last.get("cloud") or self.cloud)
 
     def judges(self, folder: Path) -> list[str]:
         """The policy packs, each with a configuration: the CLI wants one for each or none at all."""

@@ -21,6 +21,7 @@ from isostack.engine.deployment import STACK_TYPE, is_default_provider
 from isostack.engine.events import Diagnostic, Phase, Result, Sink, Tally
 from isostack.engine.folders import PREVIOUS_FILE, STATE_FILE
 from isostack.engine.project import PINNED_KEY, Project, StackConfig, load_stack
+from isostack.engine.provider import lineage
 from isostack.engine.values import plain
 from isostack.errors import BadInput, IsostackError, OperationFailed, Refused
 from isostack.localcloud.client import DEFAULT_ACCOUNT, DEFAULT_REGION, Cloud
@@ -184,6 +185,7 @@ class Playgrounds:
 
         Raises OperationFailed where there are snapshots and none could be put back.
         """
+        self.local_cloud.or_older = True
         was_empty = self.local_cloud.holds_nothing()
         starting = threading.Thread(target=self._start_cloud, daemon=True)
         starting.start()
@@ -191,8 +193,9 @@ class Playgrounds:
         record = self.records.get(name) or self._new(name, base)
         self.records.keep(record)
         self._mend_state(names.stack_of(name), sink)
-        _load_what_takes_long()
+        self._load_what_takes_long(names.stack_of(name))
         starting.join()
+        self._know_again(names.stack_of(name))
         ahead = _Ahead(self, record)
         self._remove_what_was_lost(record, sink, in_cloud=not was_empty)
         if record.containers:
@@ -265,6 +268,15 @@ class Playgrounds:
         """Start the local cloud while the project is being read; what goes wrong shows where it is needed."""
         with suppress(Exception):
             self.host.identity()
+
+    def _load_what_takes_long(self, stack: str) -> None:
+        """Import what a run will need, for which the local cloud may be waited for."""
+        import botocore.session  # noqa: F401
+
+        from isostack.engine.sdk_imports import load_ahead
+
+        with suppress(BadInput):
+            load_ahead(sorted({resource.type for resource in self._state(stack).snapshot.resources if resource.custom}))
 
     def _base(self) -> StackConfig:
         if not self.project.stack_file(BASE).exists():
@@ -405,6 +417,14 @@ class Playgrounds:
             elif (folder / STATE_FILE).exists():
                 (folder / STATE_FILE).rename(_free_name(folder / "state.unreadable.json"))
 
+    def _know_again(self, stack: str) -> None:
+        """Where the cloud is as it was a little earlier, take up what the state knew then; a refresh tells what is there."""
+        with suppress(BadInput):
+            known, identity = self._state(stack).snapshot.metadata.cloud, self.host.identity()
+            if known != identity and lineage(known) == lineage(identity):
+                with self.store.lock(self.project.name, stack, f"isostack play reset {stack.removeprefix(names.PREFIX)}"):
+                    self.store.know_again(self.project.name, stack)
+
     def _cloud(self, snapshot: Any) -> Cloud:
         """The account and region that the stack's own provider works in."""
         providers = [r for r in snapshot.resources if r.type == "pulumi:providers:aws"]
@@ -455,13 +475,6 @@ class _Ahead:
     def _which(state: Snapshot, urn: str) -> tuple[str, str]:
         resource = state.get(urn)
         return (resource.id, resource.created) if resource else ("", "")
-
-
-def _load_what_takes_long() -> None:
-    """Import what a run needs anyway: a quarter of a second, for which the local cloud may be waited for."""
-    import botocore.session  # noqa: F401
-
-    import isostack.engine.monitor  # noqa: F401
 
 
 def warnings(all_records: list[Record], show: Callable[[str], None]) -> None:
