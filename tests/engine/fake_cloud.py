@@ -23,6 +23,7 @@ from isostack.engine.provider import (
     ProviderError,
     Resource,
     ResourceGone,
+    lineage,
 )
 from isostack.engine.values import UNKNOWN, PropertyMap
 
@@ -99,7 +100,12 @@ class FakeCloud:
     def reset(self) -> None:
         """Lose everything, as a restarted cloud does."""
         self.things = {id_: thing for id_, thing in self.things.items() if not self.lives_in_cloud(thing.type)}
-        self.name_of_cloud += "'"
+        self.name_of_cloud = f"{lineage(self.name_of_cloud)}'"
+
+    def go_back(self, *lost: str) -> None:
+        """Be as one that was killed at work and comes back as it was a little earlier: without what has these names."""
+        self.things = {id_: thing for id_, thing in self.things.items() if thing.inputs["name"] not in lost}
+        self.name_of_cloud += "."
 
     def create(self, type_: str, inputs: PropertyMap) -> Thing:
         with self.lock:

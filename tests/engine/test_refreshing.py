@@ -7,7 +7,7 @@ import pytest
 
 from isostack.engine.events import Op
 from tests.engine.fake_cloud import failing
-from tests.engine.harness import Group, Thing, World, options
+from tests.engine.harness import Crash, Group, Thing, World, options
 
 
 def test_drift_is_shown_and_mended_by_the_next_up(world: World) -> None:
@@ -111,6 +111,58 @@ def test_a_cloud_that_was_reset_twice_is_noticed_twice(world: World) -> None:
     for _ in range(2):
         world.cloud.reset()
         assert world.up_well().calls == ["create a"]
+
+
+def test_in_a_cloud_that_is_as_it_was_a_little_earlier_what_is_missing_is_made_anew_and_nothing_else(world: World) -> None:
+    world.up_well(everything)
+    world.cloud.go_back("b")
+    world.cloud.named("a").inputs["size"] = 7
+    assert world.preview().changes == {"create": 1, "update": 1}
+    outcome = world.up_well()
+    assert sorted(outcome.calls) == ["create b", "update a-1"]
+    assert "as it was a little earlier" in outcome.messages("warning")
+    again = world.up_well()
+    assert (again.calls, again.messages("warning")) == ([], "")
+    world.cloud.go_back("a")
+    assert world.up_well().calls == ["create a", "update b-2"], "and so once more"
+
+
+def test_a_run_for_targets_leaves_the_rest_of_an_older_cloud_to_the_next(world: World) -> None:
+    world.up_well(lambda: (Thing("a"), Thing("b")))
+    world.cloud.go_back("a", "b")
+    assert world.up_well(targets=("**::a",)).calls == ["create a"]
+    assert world.up_well().calls == ["create b"]
+
+
+def test_a_step_that_was_cut_off_is_settled_in_an_older_cloud(world: World) -> None:
+    world.up_well(lambda: Thing("a"))
+    world.crash_at(1, "after")
+    with pytest.raises(Crash):
+        world.up(lambda: (Thing("a"), Thing("b")), skip_preview=True)
+    assert world.come_back()
+    world.cloud.go_back()
+    outcome = world.up_well()
+    assert outcome.calls == []
+    assert world.names() == ["a", "b"]
+
+
+def test_a_stack_knows_again_what_its_last_run_deleted_and_an_older_cloud_has(world: World) -> None:
+    def program(kept: bool) -> None:
+        a = Thing("a")
+        if kept:
+            Thing("c", options(parent=Group("g")), source=Thing("b", source=a.arn).arn)
+
+    world.up_well(lambda: program(True))
+    things = dict(world.cloud.things)
+    world.up_well(lambda: program(False))
+    assert world.names() == ["a"]
+    world.cloud.things = things
+    world.cloud.go_back("c")
+    with world.store.lock("shop", "dev", "test"):
+        assert world.store.know_again("shop", "dev") == 3
+        assert world.store.know_again("shop", "dev") == 0
+    assert world.names() == ["a", "b", "c", "g"]
+    assert world.up_well(lambda: program(True)).calls == ["create c"]
 
 
 def test_a_state_that_was_exported_can_be_imported_and_gone_on_with(world: World) -> None:

@@ -1,4 +1,5 @@
-"""A local cloud that was killed: one that was quiet comes back as it was, one that was at work comes back empty."""
+"""A local cloud that was killed: one that was quiet comes back as it was; one that was at work comes back empty, or as it was a
+little earlier where that is asked for."""
 
 from __future__ import annotations
 
@@ -13,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from isostack.engine.provider import lineage
 from isostack.localcloud.client import Cloud
 from isostack.localcloud.database_server import DatabaseServers, available
-from isostack.localcloud.server import LocalCloud
+from isostack.localcloud.server import LocalCloud, older
 from isostack.playground.listings import survey
 
 pytestmark = pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="the system's memory has no folder here")  # noqa: S108
@@ -88,6 +90,58 @@ def test_one_that_was_at_work_comes_back_empty(local: LocalCloud) -> None:
     local.ensure()
     assert local.identity() != identity
     assert local.resources() == {}
+
+
+def test_one_that_was_at_work_comes_back_as_it_was_a_little_earlier_if_that_may_be(local: LocalCloud) -> None:
+    aws(local).client("sqs").create_queue(QueueName="kept")
+    wait_until_kept(local)
+    identity = local.identity()
+    aws(local).client("sqs").create_queue(QueueName="lost")
+    kill(local)
+    assert local.holds_nothing()
+    local.or_older = True
+    assert not local.holds_nothing()
+    queues = aws(local).client("sqs").list_queues()["QueueUrls"]
+    assert [url.rpartition("/")[2] for url in queues] == ["kept"]
+    back = local.identity()
+    assert back != identity
+    assert lineage(back) == lineage(identity)
+    wait_until_kept(local)
+    kill(local)
+    local.ensure()
+    assert local.identity() == back, "what it came back with is kept as well"
+
+
+def test_one_that_was_killed_twice_at_work_comes_back_as_it_was_before_both(local: LocalCloud) -> None:
+    aws(local).client("sqs").create_queue(QueueName="kept")
+    wait_until_kept(local)
+    aws(local).client("sqs").create_queue(QueueName="lost")
+    identities = {local.identity()}
+    local.or_older = True
+    for _ in range(2):
+        kill(local)
+        assert len(aws(local).client("sqs").list_queues()["QueueUrls"]) == 1
+        identities.add(local.identity())
+    assert len(identities) == 3
+
+
+def test_a_reset_leaves_nothing_earlier(local: LocalCloud) -> None:
+    aws(local).client("sqs").create_queue(QueueName="jobs")
+    wait_until_kept(local)
+    local.reset()
+    kill(local)
+    local.or_older = True
+    local.ensure()
+    assert local.resources() == {}
+
+
+def test_one_at_work_is_kept_all_the_same(local: LocalCloud) -> None:
+    sqs = aws(local).client("sqs")
+    deadline = time.monotonic() + 60
+    earlier = older(kept(local))
+    while not earlier.exists():  # what was kept since, and is not true any more
+        sqs.create_queue(QueueName="jobs")
+        assert time.monotonic() < deadline, local.log.read_text()
 
 
 def test_what_only_reads_leaves_what_is_kept(local: LocalCloud) -> None:
