@@ -49,8 +49,16 @@ RESETS = {
     "state": "play reset, the state truncated",
     "queue": "play reset, a queue and a secret deleted",
     "cloud": "play reset, the local cloud killed",
-    "cloud at work": "play reset, the local cloud killed at work",
+    "cloud, restore": "play reset, the local cloud killed during a restore",
+    "cloud, down": "play reset, the local cloud killed during a down",
+    "cloud, up": "play reset, the local cloud killed during an up",
 }
+CUT_OFF = {
+    "cloud, restore": (("restore", "full", "--name", NAME), "putting back", 1),
+    "cloud, down": (("down", NAME), " deleted", 60),
+    "cloud, up": (("up", NAME), " created", 60),
+}
+"""Commands, and what they print for so many times before the local cloud is killed: a third of an environment."""
 SWEEP = f"play sweep of {SWEPT}, twelve resources each"
 SWEEP_WHOLE = f"play sweep of {SWEPT_WHOLE} whole environments, with their snapshots"
 AIMS = {UP: 6.0, DOWN: 2.0, RESTORE: 2.0, **dict.fromkeys(RESETS.values(), 4.0), SWEEP: 20.0}
@@ -113,10 +121,11 @@ class Bench:
         measure([psql, "-X", "-q", "-c", _FILL, url], self.project, {"PATH": os.environ["PATH"]}, self.log)
 
     def damage(self, what: str) -> None:
-        if what.startswith("cloud"):
-            kept = json.loads((self.home / "cloud.json").read_text())["content"]
-            if what == "cloud at work" and kept:  # the first thing that changes takes it away
-                Path(kept).unlink(missing_ok=True)
+        if what == "cloud, up":
+            self.play("down", NAME)
+        if what in CUT_OFF:
+            self._cut_off(*CUT_OFF[what])
+        elif what == "cloud":
             os.kill(self.cloud.status().pid, signal.SIGKILL)
         elif what == "database":
             shutil.rmtree(next(DatabaseServers(self.home).folder.glob("servers/*/data")))
@@ -129,6 +138,22 @@ class Bench:
             sqs.delete_queue(QueueUrl=sqs.list_queues()["QueueUrls"][0])
             secret = secrets.list_secrets()["SecretList"][0]["ARN"]
             secrets.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+
+    def _cut_off(self, arguments: Sequence[str], printed: str, times: int) -> None:
+        """Kill the local cloud while ``isostack play …`` is at work, once it has printed something so many times."""
+        command = [*ISOSTACK, "play", *arguments]
+        with subprocess.Popen(  # noqa: S603 - ours
+            command, cwd=self.project, env=environment(self.home), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            assert process.stdout is not None  # noqa: S101 - for the type checker
+            told = 0
+            for line in process.stdout:
+                told += printed in line
+                if told == times:
+                    os.kill(self.cloud.status().pid, signal.SIGKILL)
+                    process.stdout.read()
+        if not process.returncode:
+            raise BenchmarkFailed(f"{' '.join(command)} was to fail without its local cloud")
 
     def _state(self) -> object:
         store = Store(self.home)

@@ -33,6 +33,7 @@ _ADMINISTRATOR = "isostack_admin"
 _SYSTEM_FOLDER = "isostack-databases"
 _START_SECONDS = 30.0
 _CHILDREN_SECONDS = 5.0
+_END_SECONDS = 5.0
 _POLL_SECONDS = 0.02
 # A server of a playground need not survive the machine's power cut, and is one of several beside each other.
 _SETTINGS = {
@@ -174,12 +175,12 @@ class DatabaseServers:
 
     def sound(self, name: str) -> bool:
         """Whether it runs, and its files are there: one whose files were removed runs on for a while."""
-        return self.running(name) and self._has_data(name)
+        return self.running(name) and self.has_data(name)
 
     def revive(self, name: str, port: int, username: str, password: str, database: str) -> None:
         """Start a server that has died; where its files are gone, make it anew, empty."""
         self.stop(name)
-        if not self._has_data(name):
+        if not self.has_data(name):
             self.create(name, port, username, password, database)
             return
         deadline = time.monotonic() + _CHILDREN_SECONDS
@@ -192,7 +193,8 @@ class DatabaseServers:
                     raise
                 time.sleep(_POLL_SECONDS)
 
-    def _has_data(self, name: str) -> bool:
+    def has_data(self, name: str) -> bool:
+        """Whether its files are there."""
         return (self.data(name) / "PG_VERSION").is_file()
 
     def port(self, name: str) -> int:
@@ -402,11 +404,11 @@ def _literal(text: str) -> str:
 
 def _end(process: subprocess.Popen[bytes], at_once: bool) -> None:
     """Fast shutdown; where that takes too long, or there is nothing to keep, an immediate one, which writes nothing."""
-    for number, seconds in ((signal.SIGINT, 5.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))[at_once:]:
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)[at_once:]:
         with suppress(ProcessLookupError):
             process.send_signal(number)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)
+            process.wait(_END_SECONDS)
             return
 
 
@@ -431,9 +433,12 @@ def _end_stray(pid_file: Path, for_good: bool) -> None:
         if process.name() == "postgres" and process.cwd() == str(pid_file.parent.resolve()):
             for number in (signal.SIGINT, signal.SIGQUIT)[for_good:]:
                 process.send_signal(number)
-                with suppress(psutil.TimeoutExpired):
-                    process.wait(5)
-                    return
+                deadline = time.monotonic() + _END_SECONDS
+                while time.monotonic() < deadline:
+                    # Nobody but the system's first process reaps it, which may take seconds, or in a container never be done.
+                    if process.status() == psutil.STATUS_ZOMBIE:
+                        return
+                    time.sleep(_POLL_SECONDS)
 
 
 def _reachable(home: Path, account: _Account) -> Path:

@@ -179,9 +179,10 @@ class Databases:
             self._known[id(instance)] = reals[name]
 
     def _start_again(self, real: _Real) -> None:
-        if real.instance.status == "available":
+        # One without files is made anew when it is asked for, unless it is given a copy's first.
+        if real.instance.status == "available" and self.servers.has_data(real.name):
             self._revive(real)
-            self._relays.serve(real.port)
+        self._relays.serve(real.port)
         real.settled.set()
 
     def take_snapshot(self, instance: Any, snapshot: str) -> None:

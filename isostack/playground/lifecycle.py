@@ -185,7 +185,7 @@ class Playgrounds:
 
         Raises OperationFailed where there are snapshots and none could be put back.
         """
-        self.local_cloud.or_older = True
+        self.local_cloud.or_older = (self.project.name, names.stack_of(name)) in self.store.stacks()
         was_empty = self.local_cloud.holds_nothing()
         starting = threading.Thread(target=self._start_cloud, daemon=True)
         starting.start()
@@ -276,7 +276,9 @@ class Playgrounds:
         from isostack.engine.sdk_imports import load_ahead
 
         with suppress(BadInput):
-            load_ahead(sorted({resource.type for resource in self._state(stack).snapshot.resources if resource.custom}))
+            loaded = self._state(stack)
+            loaded.secrets.prefetch()
+            load_ahead(sorted({resource.type for resource in loaded.snapshot.resources if resource.custom}))
 
     def _base(self) -> StackConfig:
         if not self.project.stack_file(BASE).exists():
@@ -365,10 +367,13 @@ class Playgrounds:
             raise BadInput(f"{stack} has no state; isostack play up makes it")
         return self.store.load(self.project.name, stack)
 
-    def _is_there(self, stack: str) -> bool:
-        """Whether the cloud still has what the state speaks of."""
+    def _is_there(self, stack: str, *, nearly: bool = False) -> bool:
+        """Whether the cloud still has what the state speaks of; or ``nearly`` all of it, for one that is as it was earlier."""
         known = self._state(stack).snapshot.metadata.cloud
-        return bool(not self.local_cloud.holds_nothing() and self.host.identity() == known)
+        if self.local_cloud.holds_nothing():
+            return False
+        identity = self.host.identity()
+        return bool(known == identity or (nearly and lineage(known) == lineage(identity)))
 
     def _as_it_was(self, record: Record, manifest: Manifest) -> Result | None:
         """That nothing was to be done, where the environment is the one that the snapshot was taken of; else None."""
@@ -420,8 +425,7 @@ class Playgrounds:
     def _know_again(self, stack: str) -> None:
         """Where the cloud is as it was a little earlier, take up what the state knew then; a refresh tells what is there."""
         with suppress(BadInput):
-            known, identity = self._state(stack).snapshot.metadata.cloud, self.host.identity()
-            if known != identity and lineage(known) == lineage(identity):
+            if self._is_there(stack, nearly=True) and not self._is_there(stack):
                 with self.store.lock(self.project.name, stack, f"isostack play reset {stack.removeprefix(names.PREFIX)}"):
                     self.store.know_again(self.project.name, stack)
 
@@ -459,7 +463,7 @@ class _Ahead:
     def _work(self) -> None:
         stack, snapshots = names.stack_of(self._record.name), self._playgrounds.snapshots(self._record.name)
         with suppress(IsostackError):
-            if not self._playgrounds._is_there(stack) or not (kept := snapshots.all()):
+            if not self._playgrounds._is_there(stack, nearly=True) or not (kept := snapshots.all()):
                 return
             state = self._playgrounds._state(stack).snapshot
             urns = snapshots.put_back_databases(kept[-1], state, self._playgrounds.store.keyring)

@@ -20,6 +20,7 @@ import pytest
 from isostack.engine.events import Event, Phase, StepDone, StepStarted
 from isostack.errors import OperationFailed
 from isostack.localcloud.database_server import DatabaseServers
+from isostack.localcloud.server import LocalCloud
 from isostack.playground import snapshots, sweep
 from tests.command_line import CommandLine
 from tests.playground.conftest import Yard
@@ -84,6 +85,18 @@ class Filled:
             if ":snapshot:rds:" not in tagged["ResourceARN"]:  # RDS's own
                 found[service] = found.get(service, 0) + 1
         return found
+
+
+needs_memory = pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="the system's memory has no folder here")  # noqa: S108
+
+
+def wait_until_kept(local: LocalCloud) -> None:
+    """Wait until what the cloud holds is kept."""
+    file = Path(json.loads((local.home / "cloud.json").read_text())["content"])
+    deadline = time.monotonic() + 60
+    while not file.exists():
+        assert time.monotonic() < deadline, local.log.read_text()
+        time.sleep(0.05)
 
 
 def kill_cloud_at(yard: Yard, moment: Callable[[Event], bool]) -> Callable[[Event], None]:
@@ -166,6 +179,18 @@ def test_a_command_is_killed_during_down(filled: Filled) -> None:
 def test_the_cloud_was_killed(filled: Filled) -> None:
     os.kill(filled.yard.local_cloud.status().pid, signal.SIGKILL)
     filled.comes_back()
+
+
+@needs_memory
+def test_the_cloud_was_killed_right_after_a_change(filled: Filled) -> None:
+    yard = filled.yard
+    wait_until_kept(yard.local_cloud)
+    yard.client("sqs").send_message(QueueUrl=yard.playgrounds.environment("ana")["QUEUE_URL"], MessageBody="not kept")
+    before = yard.playgrounds._state("play-ana").snapshot
+    os.kill(yard.local_cloud.status().pid, signal.SIGKILL)
+    filled.comes_back()
+    after = yard.playgrounds._state("play-ana").snapshot
+    assert [resource.id for resource in after.resources] == [resource.id for resource in before.resources], "it is the old one"
 
 
 def test_the_cloud_was_stopped(filled: Filled) -> None:
