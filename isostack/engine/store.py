@@ -204,9 +204,12 @@ class Store:
 
     def export(self, project: str, stack: str) -> dict[str, Any]:
         """The state as ``pulumi stack import`` takes it, secrets sealed. Needs no passphrase."""
-        loaded = self.load(project, stack)
-        exported: dict[str, Any] = json.loads(state_file.to_text(loaded.snapshot, loaded.codec, own=False))
+        exported: dict[str, Any] = json.loads(self.exported(self.load(project, stack)))
         return exported
+
+    def exported(self, loaded: Loaded) -> str:
+        """As :meth:`export`, as text, of a stack that was loaded."""
+        return state_file.to_text(loaded.snapshot, loaded.codec, own=False)
 
     def import_(self, project: str, stack: str, text: str, origin: str) -> int:
         """Replace a stack's state by an exported one, and say how many resources it has. The caller holds the lock.

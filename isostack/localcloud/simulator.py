@@ -398,11 +398,13 @@ class _Later:
 def _load_images_on_demand() -> None:
     """Make AWS's machine images appear when a region is first asked for one.
 
-    moto makes its 1,300 images as soon as an account does anything in a region.
+    moto makes its 1,300 images as soon as an account does anything in a region, or asks what bears a tag: they bear none.
     """
+    from moto.ec2.models import EC2Backend
     from moto.ec2.models.amis import AmiBackend
 
     original = AmiBackend._load_amis
+    tagged = EC2Backend.iter_tagged_resources
 
     def load(backend: Any) -> Any:
         if "amis" not in vars(backend):
@@ -413,9 +415,20 @@ def _load_images_on_demand() -> None:
     def ignore(backend: Any, value: Any) -> None:
         """The constructor sets what is loaded later."""
 
+    def iter_tagged_resources(backend: Any) -> Any:
+        known = vars(backend)
+        if "amis" in known:
+            return tagged(backend)
+        known["amis"] = {}
+        try:
+            return iter(list(tagged(backend)))
+        finally:
+            del known["amis"]
+
     patched: Any = AmiBackend
     patched._load_amis = lambda backend: None
     patched.amis = property(load, ignore)
+    EC2Backend.iter_tagged_resources = iter_tagged_resources  # type: ignore[method-assign]  # that is what spares them
 
 
 _OFFERINGS = "ec2/resources/instance_type_offerings"

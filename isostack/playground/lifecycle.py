@@ -155,7 +155,7 @@ class Playgrounds:
         record = self.get(name)
         stack = names.stack_of(record.name)
         loaded = self._state(stack)
-        exported = json.dumps(self.store.export(self.project.name, stack))
+        exported = self.store.exported(loaded)
 
         def told(what: str) -> None:
             sink(Phase(f"keeping {what}"))
