@@ -6,7 +6,6 @@ What they ask and show; what they do is the modules' beside this one.
 from __future__ import annotations
 
 import getpass
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -263,25 +262,13 @@ def _read(file: Path) -> str:
 
 def _planned(file: Path, project: str, env: str) -> tuple[str, str]:
     """The operation and the digest of a saved plan. Raises BadInput where the file is none, or is another stack's."""
-    from isostack.intents import digest_of
+    from isostack.preview import plans
 
-    try:
-        document = json.loads(file.read_text())
-        owner, plans = document["project"], document["environments"]
-        plan = plans.get(env) or {}
-        intent = plan.get("intent")
-        digest = digest_of(intent) if isinstance(intent, dict) else None
-    except OSError as error:
-        raise BadInput(f"--plan {file}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise BadInput(f"--plan {file}: this is no plan; isostack preview {env} --save FILE writes one") from None
-    if intent is None or digest is None or (owner, intent.get("stack")) != (project, env):
-        there = ", ".join(sorted(plans)) or "nothing"
-        raise BadInput(f"--plan {file}: it has no plan for {env} of {project}, but for {there} of {owner}")
-    if plan.get("digest") != digest:
-        raise BadInput(f"--plan {file}: it was changed after it was saved; save it anew")
-    operation = str(intent.get("operation"))
-    return operation, digest
+    plan = plans.load(file, env)
+    intent = plan["intent"]
+    if (intent["project"], intent["stack"]) != (project, env):
+        raise BadInput(f"--plan {file}: the plan is one for {intent['stack']} of {intent['project']}, not for {env} of {project}")
+    return str(intent["operation"]), str(plan["digest"])
 
 
 def _by(facts: Mapping[str, Any]) -> str:

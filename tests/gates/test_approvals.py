@@ -130,20 +130,21 @@ def test_a_saved_plan_is_approved_by_its_digest(small: Small) -> None:
     intent = {"format": 1, "project": "small", "stack": "staging", "operation": "up", "steps": [], "unchanged": {}}
     file = small.root / "plan.json"
 
-    def approve(environment: str, intent: dict[str, Any]) -> Ran:
-        plan = {environment: {"digest": digest, "intent": intent}}
+    def approve(environment: str, intent: dict[str, Any], whole: bool = True) -> Ran:
+        plan = {environment: {"digest": digest_of(intent) if whole else digest, "made_from": {}, "intent": intent}}
         file.write_text(json.dumps({"format": 1, "project": "small", "environments": plan}))
         return small("approve", "staging", "--plan", str(file), "--yes", "--json")
 
     digest = digest_of(intent)
     assert approve("staging", intent).json["digest"] == digest
-    for environment, changed, what in (
-        ("dev", intent, "no plan for staging of small, but for dev"),
-        ("staging", {**intent, "stack": "dev"}, "no plan for staging"),
-        ("staging", {**intent, "steps": [1]}, "changed after it was saved"),
+    for environment, changed, whole, what in (
+        ("dev", intent, True, "there is no plan for staging in it, only for dev"),
+        ("staging", {**intent, "stack": "dev"}, True, "the plan is one for dev of small, not for staging of small"),
+        ("staging", {**intent, "project": "large"}, True, "the plan is one for staging of large"),
+        ("staging", {**intent, "steps": [1]}, False, "it was edited since it was saved"),
     ):
-        ran = approve(environment, changed)
+        ran = approve(environment, changed, whole)
         assert (ran.code, what in ran.out) == (2, True), ran.out
     file.write_text("[]")
     ran = small("approve", "staging", "--plan", str(file), "--yes")
-    assert (ran.code, "this is no plan; isostack preview staging --save FILE writes one" in ran.err) == (2, True)
+    assert (ran.code, "this is no plan; isostack preview staging --save FILE makes one" in ran.err) == (2, True)
