@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from isostack.errors import BadInput
+
 FOLDER_MODE: Final = 0o700
 
 _ADVICE: Final = {
@@ -48,9 +50,13 @@ def make_folder(path: Path) -> None:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep other threads and processes that do the same out meanwhile. The file is made, and stays."""
-    make_folder(path.parent)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    """Keep other threads and processes that do the same out meanwhile. The file is made, and stays. Raises BadInput where it
+    cannot be."""
+    try:
+        make_folder(path.parent)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise BadInput(problem("lock", path, error)) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

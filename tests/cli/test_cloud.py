@@ -56,3 +56,10 @@ def test_a_port_that_is_taken(alone: CommandLine, tmp_path: Path) -> None:
         moved = alone("cloud", "start", cwd=tmp_path)
     assert moved.code == 0
     assert f"port {port} is taken" in moved.err
+
+
+def test_a_state_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    ran = CommandLine(tmp_path / "file" / "home")("cloud", "start", cwd=tmp_path)
+    there = tmp_path / "file" / "home" / "cloud.lock"
+    assert (ran.code, ran.err) == (2, f"error: cannot lock {there}: Not a directory; a file stands where a folder should\n")
