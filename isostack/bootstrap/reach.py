@@ -40,11 +40,13 @@ class ByProfile:
 
 
 class InLocalCloud:
-    """An account of the local cloud, which is started."""
+    """An account of the local cloud, which is started. Raises BadInput for a region that AWS does not have."""
 
     def __init__(self, local_cloud: LocalCloud, region: str | None, account_id: str | None) -> None:
-        from isostack.localcloud.client import DEFAULT_ACCOUNT, DEFAULT_REGION, Cloud
+        from isostack.localcloud.client import DEFAULT_ACCOUNT, DEFAULT_REGION, Cloud, is_region
 
+        if region and not is_region(region):
+            raise BadInput(f"--region {region}: AWS has no such region; eu-west-1 is one")
         self._cloud = Cloud(local_cloud.ensure().url, region or DEFAULT_REGION, account_id or DEFAULT_ACCOUNT)
         self.region, self.account_id = self._cloud.region, self._cloud.account_id
         self.told = f"account {self.account_id} of the local cloud, in {self.region} (--profile names a real one)"

@@ -114,6 +114,12 @@ class Cloud:
         request.headers["x-moto-account-id"] = self.account_id
 
 
+def is_region(name: str) -> bool:
+    """Whether AWS has a region of this name, in any partition, as far as botocore knows."""
+    partitions = _session().get_available_partitions()
+    return any(name in _session().get_available_regions("sts", partition_name=partition) for partition in partitions)
+
+
 _MADE_UP = ("isostack", "isostack", None)
 _SESSION_LOCK = threading.Lock()
 _CONFIG: dict[str, Any] = {

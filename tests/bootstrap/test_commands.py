@@ -75,6 +75,7 @@ def test_the_pipelines_roles_and_the_way_into_our_own_production(isostack: Comma
     [
         (("state", "acme"), "acme: write s3://BUCKET"),
         (("state", "s3://acme-state", "--profile", "none"), "--profile: The config profile (none) could not be found"),
+        (("state", "s3://acme-state", "--region", "mars-1"), "--region mars-1: AWS has no such region"),
         (("pipeline", "s3://acme-state", "--repository", "acme"), "--repository acme: write OWNER/NAME"),
         (("pipeline", "s3://acme-state/shop", "--repository", "acme/shop"), "write s3://acme-state alone"),
         (
