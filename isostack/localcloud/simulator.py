@@ -428,7 +428,8 @@ def _load_images_on_demand() -> None:
     patched: Any = AmiBackend
     patched._load_amis = lambda backend: None
     patched.amis = property(load, ignore)
-    EC2Backend.iter_tagged_resources = iter_tagged_resources  # type: ignore[method-assign]  # that is what spares them
+    patched = EC2Backend
+    patched.iter_tagged_resources = iter_tagged_resources
 
 
 _OFFERINGS = "ec2/resources/instance_type_offerings"

@@ -1,4 +1,5 @@
-"""Amazon RDS: database instances. Their requests are ``rds_requests``'s; groups and snapshots are ``rds_groups``'s.
+"""Amazon RDS: database instances. Their requests are ``rds_requests``'s; subnet groups and snapshots are ``rds_groups``'s,
+parameter groups ``rds_parameters``'s.
 
 Source: the RDS API reference; property names as in pulumi_aws 7.
 """
@@ -11,20 +12,20 @@ import re
 from typing import TYPE_CHECKING
 
 from isostack.engine.provider import CreatedPartially, ProviderError, Resource
-from isostack.localcloud.resource_types import rds_clusters, rds_events, rds_groups
+from isostack.localcloud.resource_types import rds_events, rds_groups, rds_parameters
 from isostack.localcloud.resource_types.rds_requests import (
     PARAMETERS,
     full_version,
     request_of,
     require_valid,
     require_valid_new,
+    update_tags,
 )
 from isostack.localcloud.resource_types.row import (
     AutoName,
     Function,
     Properties,
     ResourceType,
-    tag_changes,
     tag_list,
     tag_map,
 )
@@ -286,11 +287,7 @@ def _update(cloud: Cloud, id_: str, old: Properties, new: Properties, changed: s
     if request:
         client.modify_db_instance(DBInstanceIdentifier=identifier, ApplyImmediately=True, **request)
     if "tagsAll" in changed:
-        tags, removed = tag_changes(old, new)
-        if removed:
-            client.remove_tags_from_resource(ResourceName=old["arn"], TagKeys=removed)
-        if tags:
-            client.add_tags_to_resource(ResourceName=old["arn"], Tags=tag_list(tags))
+        update_tags(client, old["arn"], old, new)
 
 
 def _modification(old: Properties, new: Properties, changed: set[str]) -> Properties:
@@ -495,9 +492,9 @@ RESOURCE_TYPES = (
         limits="every change is made at once; no s3Import, no new port for an existing instance; Performance Insights, "
         "domains and network types are recorded only",
     ),
-    *rds_clusters.RESOURCE_TYPES,
     *rds_events.RESOURCE_TYPES,
     *rds_groups.RESOURCE_TYPES,
+    *rds_parameters.RESOURCE_TYPES,
 )
 
 FUNCTIONS = (Function(token="aws:rds/getInstance:getInstance", service="rds", call=_get_instance),)

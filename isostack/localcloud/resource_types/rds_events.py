@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from isostack.engine.provider import ProviderError
-from isostack.localcloud.resource_types.row import AutoName, Properties, ResourceType, tag_changes, tag_list, tag_map
+from isostack.localcloud.resource_types.rds_requests import tags_of, update_tags
+from isostack.localcloud.resource_types.row import AutoName, Properties, ResourceType, tag_list
 
 if TYPE_CHECKING:
     from isostack.localcloud.client import Cloud
@@ -42,7 +43,7 @@ def _read(cloud: Cloud, id_: str, known: Properties) -> Properties:
         "snsTopic": found["SnsTopicArn"],
         "sourceIds": found.get("SourceIdsList") or [],
         "sourceType": found.get("SourceType") or "",
-        "tagsAll": tag_map(client.list_tags_for_resource(ResourceName=arn)["TagList"]),
+        "tagsAll": tags_of(client, arn),
     }
 
 
@@ -56,11 +57,7 @@ def _update(cloud: Cloud, id_: str, old: Properties, new: Properties, changed: s
         client.remove_source_identifier_from_subscription(SubscriptionName=id_, SourceIdentifier=source)
     for source in sorted(after - before):
         client.add_source_identifier_to_subscription(SubscriptionName=id_, SourceIdentifier=source)
-    tags, gone = tag_changes(old, new)
-    if gone:
-        client.remove_tags_from_resource(ResourceName=old["arn"], TagKeys=gone)
-    if tags:
-        client.add_tags_to_resource(ResourceName=old["arn"], Tags=tag_list(tags))
+    update_tags(client, old["arn"], old, new)
 
 
 def _delete(cloud: Cloud, id_: str, known: Properties) -> None:

@@ -1,4 +1,4 @@
-"""Amazon RDS: subnet groups, parameter groups and snapshots.
+"""Amazon RDS: subnet groups and snapshots.
 
 Source: the RDS API reference; property names as in pulumi_aws 7.
 """
@@ -8,32 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from isostack.engine.provider import CreatedPartially, ProviderError, Resource
-from isostack.localcloud.resource_types.row import AutoName, Properties, ResourceType, tag_changes, tag_list, tag_map
+from isostack.localcloud.resource_types.rds_requests import refuse_use, tags_of, update_tags
+from isostack.localcloud.resource_types.row import AutoName, Properties, ResourceType, tag_list, tag_map
 
 if TYPE_CHECKING:
     from isostack.localcloud.client import Cloud
 
 _DESCRIPTION = {"description": "Managed by Pulumi"}
-
-
-def _tags(client: Any, arn: str) -> dict[str, str]:
-    return tag_map(client.list_tags_for_resource(ResourceName=arn)["TagList"])
-
-
-def _update_tags(client: Any, arn: str, old: Properties, new: Properties) -> None:
-    tags, removed = tag_changes(old, new)
-    if removed:
-        client.remove_tags_from_resource(ResourceName=arn, TagKeys=removed)
-    if tags:
-        client.add_tags_to_resource(ResourceName=arn, Tags=tag_list(tags))
-
-
-def _refuse_use(client: Any, error: str, name: str, used: Any) -> None:
-    """Refuse to delete what a database instance uses, as RDS does; ``used(instance)`` gives the names in use."""
-    for page in client.get_paginator("describe_db_instances").paginate():
-        for instance in page["DBInstances"]:
-            if name in used(instance):
-                raise ProviderError(f"{error}: {name} is in use by database instance {instance['DBInstanceIdentifier']}")
 
 
 # -- subnet groups ------------------------------------------------------------------------------------------------------
@@ -77,7 +58,7 @@ def _read_subnet_group(cloud: Cloud, id_: str, known: Properties) -> Properties 
         "name": group["DBSubnetGroupName"],
         "subnetIds": [subnet["SubnetIdentifier"] for subnet in group["Subnets"]],
         "supportedNetworkTypes": group.get("SupportedNetworkTypes") or ["IPV4"],
-        "tagsAll": _tags(cloud.client("rds"), group["DBSubnetGroupArn"]),
+        "tagsAll": tags_of(cloud.client("rds"), group["DBSubnetGroupArn"]),
         "vpcId": group["VpcId"],
     }
 
@@ -88,109 +69,18 @@ def _update_subnet_group(cloud: Cloud, id_: str, old: Properties, new: Propertie
         arguments = {"DBSubnetGroupName": id_, "DBSubnetGroupDescription": new.get("description") or ""}
         client.modify_db_subnet_group(**arguments, SubnetIds=new["subnetIds"])
     if "tagsAll" in changed:
-        _update_tags(client, old["arn"], old, new)
+        update_tags(client, old["arn"], old, new)
 
 
 def _delete_subnet_group(cloud: Cloud, id_: str, known: Properties) -> None:
     client = cloud.client("rds")
-    _refuse_use(
+    refuse_use(
         client,
         "InvalidDBSubnetGroupStateFault",
         id_,
         lambda instance: [(instance.get("DBSubnetGroup") or {}).get("DBSubnetGroupName")],
     )
     client.delete_db_subnet_group(DBSubnetGroupName=id_)
-
-
-# -- parameter groups ---------------------------------------------------------------------------------------------------
-
-_CHUNK = 20  # parameters that one call takes
-
-
-def _parameters(parameters: list[Properties]) -> list[dict[str, str]]:
-    return [
-        {
-            "ParameterName": item["name"].lower(),
-            "ParameterValue": str(item["value"]),
-            "ApplyMethod": item.get("applyMethod", "immediate"),
-        }
-        for item in parameters
-    ]
-
-
-def _set_parameters(client: Any, name: str, parameters: list[dict[str, str]]) -> None:
-    for start in range(0, len(parameters), _CHUNK):
-        client.modify_db_parameter_group(DBParameterGroupName=name, Parameters=parameters[start : start + _CHUNK])
-
-
-def _create_parameter_group(cloud: Cloud, inputs: Properties) -> str:
-    client, name = cloud.client("rds"), inputs["name"]
-    client.create_db_parameter_group(
-        DBParameterGroupName=name,
-        DBParameterGroupFamily=inputs["family"],
-        Description=inputs.get("description") or _DESCRIPTION["description"],
-        Tags=tag_list(inputs.get("tagsAll")),
-    )
-    try:
-        _set_parameters(client, name, _parameters(inputs.get("parameters") or []))
-    except Exception:
-        client.delete_db_parameter_group(DBParameterGroupName=name)
-        raise
-    return str(name)
-
-
-def _read_parameter_group(cloud: Cloud, id_: str, known: Properties) -> Properties | None:
-    client = cloud.client("rds")
-    groups = client.describe_db_parameter_groups(DBParameterGroupName=id_)["DBParameterGroups"]
-    if not groups:
-        return None
-    group = groups[0]
-    pages = client.get_paginator("describe_db_parameters").paginate(DBParameterGroupName=id_, Source="user")
-    names = {item["name"].lower(): item["name"] for item in known.get("parameters") or []}
-    return {
-        "arn": group["DBParameterGroupArn"],
-        "description": group["Description"],
-        "family": group["DBParameterGroupFamily"],
-        "name": group["DBParameterGroupName"],
-        "parameters": [
-            {
-                "applyMethod": item.get("ApplyMethod", "immediate"),
-                "name": names.get(item["ParameterName"], item["ParameterName"]),
-                "value": item["ParameterValue"],
-            }
-            for page in pages
-            for item in page["Parameters"]
-            if item.get("ParameterValue") is not None
-        ],
-        "tagsAll": _tags(client, group["DBParameterGroupArn"]),
-    }
-
-
-def _update_parameter_group(cloud: Cloud, id_: str, old: Properties, new: Properties, changed: set[str]) -> None:
-    client = cloud.client("rds")
-    if "parameters" in changed:
-        before, after = _parameters(old.get("parameters") or []), _parameters(new.get("parameters") or [])
-        kept = {item["ParameterName"] for item in after}
-        removed = [item["ParameterName"] for item in before if item["ParameterName"] not in kept]
-        if removed:
-            parameters = [{"ParameterName": name, "ApplyMethod": "pending-reboot"} for name in removed]
-            client.reset_db_parameter_group(DBParameterGroupName=id_, ResetAllParameters=False, Parameters=parameters)
-        _set_parameters(client, id_, [item for item in after if item not in before])
-    if "tagsAll" in changed:
-        _update_tags(client, old["arn"], old, new)
-
-
-def _delete_parameter_group(cloud: Cloud, id_: str, known: Properties) -> None:
-    if known.get("skipDestroy"):
-        return
-    client = cloud.client("rds")
-    _refuse_use(
-        client,
-        "InvalidDBParameterGroupState",
-        id_,
-        lambda instance: [group["DBParameterGroupName"] for group in instance.get("DBParameterGroups") or []],
-    )
-    client.delete_db_parameter_group(DBParameterGroupName=id_)
 
 
 # -- snapshots ----------------------------------------------------------------------------------------------------------
@@ -264,7 +154,7 @@ def _update_snapshot(cloud: Cloud, id_: str, old: Properties, new: Properties, c
         before, after = set(old.get("sharedAccounts") or []), set(new.get("sharedAccounts") or [])
         _share(client, id_, after - before, before - after)
     if "tagsAll" in changed:
-        _update_tags(client, old["dbSnapshotArn"], old, new)
+        update_tags(client, old["dbSnapshotArn"], old, new)
 
 
 def _delete_snapshot(cloud: Cloud, id_: str, known: Properties) -> None:
@@ -292,23 +182,6 @@ RESOURCE_TYPES = (
         defaults=_DESCRIPTION,
         sets=("subnetIds",),
         absent=("DBSubnetGroupNotFoundFault",),
-        tagged=True,
-    ),
-    ResourceType(
-        token="aws:rds/parameterGroup:ParameterGroup",
-        service="rds",
-        create=_create_parameter_group,
-        read=_read_parameter_group,
-        update=_update_parameter_group,
-        delete=_delete_parameter_group,
-        name=AutoName(max_length=255, lower=True),
-        required=("family",),
-        replace_on=("description", "family", "name", "namePrefix"),
-        computed=("arn",),
-        local=("namePrefix", "skipDestroy"),
-        defaults=_DESCRIPTION,
-        sets=("parameters",),
-        absent=("DBParameterGroupNotFound", "DBParameterGroupNotFoundFault"),
         tagged=True,
     ),
     ResourceType(

@@ -1,4 +1,4 @@
-"""Amazon RDS: what a program asks of a database instance, as the API takes it, and what RDS refuses of it.
+"""Amazon RDS: what a program asks of a database instance, as the API takes it, what RDS refuses of it, and tags.
 
 Source: the RDS API reference; property names as in pulumi_aws 7.
 """
@@ -6,9 +6,10 @@ Source: the RDS API reference; property names as in pulumi_aws 7.
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from isostack.engine.provider import ProviderError
-from isostack.localcloud.resource_types.row import Properties
+from isostack.localcloud.resource_types.row import Properties, tag_changes, tag_list, tag_map
 
 # Property to parameter of CreateDBInstance.
 PARAMETERS = {
@@ -141,3 +142,23 @@ def require_valid(inputs: Properties) -> None:
     storage, kind = inputs.get("allocatedStorage"), inputs.get("storageType") or "gp2"
     if storage is not None and kind in ("gp2", "gp3") and engine in _VERSIONS and int(storage) < _LEAST_STORAGE:
         raise ProviderError(f"InvalidParameterValue: allocatedStorage is {storage}, and {kind} needs at least {_LEAST_STORAGE}")
+
+
+def refuse_use(client: Any, error: str, name: str, used: Any) -> None:
+    """Refuse to delete what a database instance uses, as RDS does; ``used(instance)`` gives the names in use."""
+    for page in client.get_paginator("describe_db_instances").paginate():
+        for instance in page["DBInstances"]:
+            if name in used(instance):
+                raise ProviderError(f"{error}: {name} is in use by database instance {instance['DBInstanceIdentifier']}")
+
+
+def tags_of(client: Any, arn: str) -> dict[str, str]:
+    return tag_map(client.list_tags_for_resource(ResourceName=arn)["TagList"])
+
+
+def update_tags(client: Any, arn: str, old: Properties, new: Properties) -> None:
+    tags, removed = tag_changes(old, new)
+    if removed:
+        client.remove_tags_from_resource(ResourceName=arn, TagKeys=removed)
+    if tags:
+        client.add_tags_to_resource(ResourceName=arn, Tags=tag_list(tags))
