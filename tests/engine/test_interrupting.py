@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import threading
 from collections.abc import Iterator
@@ -58,6 +59,43 @@ def test_an_interruption_inside_the_program_ends_the_run(world: World) -> None:
     assert outcome.result.result == "failed"
     assert "interrupted" in outcome.messages()
     assert outcome.calls == []
+
+
+@pytest.mark.parametrize("operation", ["up", "preview"])
+@pytest.mark.parametrize("turn", range(8))
+def test_an_interruption_between_two_steps_of_the_event_loop_ends_the_run(
+    world: World, monkeypatch: pytest.MonkeyPatch, operation: str, turn: int
+) -> None:
+    """The loop has taken a callback from its queue, and not called it yet."""
+    pressed: list[str] = []
+    turns = iter(range(1000))
+    run = asyncio.Handle._run
+
+    def interrupted(handle: asyncio.Handle) -> None:
+        if armed.is_set() and not pressed and next(turns) == turn:
+            pressed.append("once")
+            signal.raise_signal(signal.SIGINT)
+        run(handle)
+
+    def again() -> None:
+        pressed.append("again")
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    def program() -> None:
+        line()
+        armed.set()
+
+    armed = threading.Event()
+    monkeypatch.setattr(asyncio.Handle, "_run", interrupted)
+    watch = threading.Timer(15, again)
+    watch.daemon = True
+    watch.start()
+    outcome = world.up(program, skip_preview=True) if operation == "up" else world.preview(program)
+    watch.cancel()
+    assert pressed == ["once"]
+    assert outcome.result.result == "failed"
+    assert "interrupted" in outcome.messages()
+    assert world.names() == world.cloud.names()
 
 
 @pytest.mark.parametrize("operation", ["up", "destroy"])
