@@ -6,7 +6,10 @@ Exit codes: 0 done, 1 the operation failed, 2 bad usage or bad input, 3 refused,
 from __future__ import annotations
 
 import gc
+import os
 import sys
+import threading
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -97,7 +100,17 @@ def main() -> NoReturn:
             text = f"{type(error).__name__}: {text} (a defect of isostack; --debug shows where)"
             code = _report(text, 1, as_json, debug)
     gc.freeze()  # the interpreter collects once more at its exit, even so
+    if code and any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        _end_at_once(code)
     sys.exit(code)
+
+
+def _end_at_once(code: int) -> NoReturn:
+    """After a second Ctrl-C, calls may still be under way; the interpreter would wait for them at its exit."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # nobody reads it any more
+            stream.flush()
+    os._exit(code)
 
 
 def _leave_out_other_commands(arguments: list[str]) -> None:

@@ -6,11 +6,14 @@ import asyncio
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
 from isostack.engine.deployment import Deployment
+from isostack.engine.events import Diagnostic
 from isostack.engine.lock import StackLock
+from isostack.engine.operation import INTERRUPTED_TWICE
 from isostack.errors import Locked
 from tests.engine.fake_cloud import Call
 from tests.engine.harness import Thing, World
@@ -59,6 +62,41 @@ def test_an_interruption_inside_the_program_ends_the_run(world: World) -> None:
     assert outcome.result.result == "failed"
     assert "interrupted" in outcome.messages()
     assert outcome.calls == []
+
+
+def test_an_interruption_that_the_program_swallows_ends_the_run_all_the_same(world: World) -> None:
+    def swallow(arn: str) -> str:
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return arn
+
+    def program() -> None:
+        a = Thing("a")
+        Thing("b", source=a.arn.apply(swallow))
+
+    outcome = world.up(program, skip_preview=True)
+    assert outcome.calls == ["create a"]
+    assert "interrupted" in outcome.messages()
+
+
+def test_a_task_of_the_program_that_will_not_end_is_left_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("isostack.engine.program.SECONDS_TO_END", 0.1)
+
+    async def stay() -> None:
+        while True:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600)
+
+    def fail(arn: str) -> str:
+        raise ValueError("no more")
+
+    def program() -> None:
+        a = Thing("a")
+        kept.append(asyncio.ensure_future(stay()))
+        Thing("b", source=a.arn.apply(fail))
+
+    kept: list[object] = []
+    assert "no more" in world.up(program, skip_preview=True).messages()
 
 
 @pytest.mark.parametrize("operation", ["up", "preview"])
@@ -149,6 +187,38 @@ def test_an_interrupted_refresh_keeps_what_it_saw(world: World, deployments: lis
     outcome = world.refresh(parallel=1)
     assert "interrupted" in outcome.messages()
     assert sorted(world.state(name).inputs["size"] for name in "ab") in ([1, 2], [2, 2])
+
+
+@pytest.mark.parametrize("operation", ["up", "destroy"])
+def test_a_second_interruption_does_not_wait_for_the_call_under_way(
+    world: World, deployments: list[Deployment], operation: str
+) -> None:
+    if operation == "destroy":
+        world.up_well(line)
+    came_back = threading.Event()
+    after: list[bool] = []
+
+    def before(call: Call) -> None:
+        if call.subject.startswith("b") and not after:
+            interrupt(deployments)
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            after.append(came_back.wait(20))
+
+    threads = {*threading.enumerate()}
+    world.cloud.before = before
+    with pytest.raises(AssertionError):  # by which any other operation would leave nothing pending
+        world.up(line) if operation == "up" else world.destroy()
+    came_back.set()
+    assert INTERRUPTED_TWICE in [event.message for event in world.events if isinstance(event, Diagnostic)]
+    for thread in {*threading.enumerate()} - threads:
+        thread.join()
+    assert after == [True]
+    if operation == "up":
+        assert world.names() == ["a"]
+        assert [each.resource.urn for each in world.snapshot.pending_operations] == [world.urn("b")]
+    else:
+        assert world.destroy().result.result == "succeeded"
+        assert world.cloud.things == {}
 
 
 def test_a_stack_that_is_in_use_is_not_touched(world: World) -> None:
