@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from isostack.engine.events import Change, Op, Sink, StepDone, StepStarted, Tally
-from isostack.engine.interruption import told
+from isostack.engine.interruption import SECONDS_TO_NOTICE, told
 from isostack.engine.journal import Journal
 from isostack.engine.plan import Goal, Targets, provider_urn
 from isostack.engine.provider import Provider, ProviderError, ProviderHost
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from isostack.engine.analyzer import Analyzer
     from isostack.engine.foreseen import Foreseen
 
-# A signal that arrives just before a wait begins is seen only after it.
-SECONDS_TO_NOTICE = 0.2
 PROVIDER_PREFIX = "pulumi:providers:"
 STACK_TYPE = "pulumi:pulumi:Stack"
 USE_THE_CLI = "the embedded engine does not do this; run the program with the Pulumi CLI"

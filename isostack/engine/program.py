@@ -28,7 +28,7 @@ from typing import Any
 
 import isostack
 from isostack.engine.events import Diagnostic, Sink
-from isostack.engine.interruption import told
+from isostack.engine.interruption import SECONDS_TO_NOTICE, told
 from isostack.engine.project import Project, StackConfig
 from isostack.engine.sdk_imports import name_by_name
 from isostack.engine.sdk_overhead import left_out
@@ -54,6 +54,12 @@ class _Threads(ThreadPoolExecutor):
             yield
         finally:
             self._allow(-1)
+
+    def join(self) -> None:
+        """Wait for the calls under way, once it is shut down."""
+        for thread in list(self._threads):
+            while thread.is_alive():
+                thread.join(SECONDS_TO_NOTICE)
 
     def _allow(self, more: int) -> None:
         with self._counting:
@@ -146,11 +152,11 @@ def _run(
                 deployment.check_stop()
             raise deployment.fatal or _failure(error, project) from error
         finally:
-            at_once = presses.count > 1
-            executor.shutdown(wait=not at_once, cancel_futures=True)
+            executor.shutdown(wait=False, cancel_futures=True)
             # The SDK leaves futures behind that nobody asks for what they failed with; that has been told already.
             loop.set_exception_handler(lambda _loop, _context: None)
-            if not at_once:
+            if presses.count < 2:
+                executor.join()
                 _cancel_rest(loop)
                 loop.close()
     deployment.check_stop()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,6 +14,7 @@ import pytest
 
 from isostack.engine.deployment import Deployment
 from isostack.engine.events import Diagnostic
+from isostack.engine.interruption import told
 from isostack.engine.lock import StackLock
 from isostack.engine.operation import INTERRUPTED_TWICE
 from isostack.errors import Locked
@@ -195,24 +198,22 @@ def test_a_second_interruption_does_not_wait_for_the_call_under_way(
 ) -> None:
     if operation == "destroy":
         world.up_well(line)
-    came_back = threading.Event()
-    after: list[bool] = []
+    go_on, has_gone_on = threading.Event(), threading.Event()
 
     def before(call: Call) -> None:
-        if call.subject.startswith("b") and not after:
+        if call.subject.startswith("b") and not go_on.is_set():
             interrupt(deployments)
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-            after.append(came_back.wait(20))
+            go_on.wait(20)
 
-    threads = {*threading.enumerate()}
     world.cloud.before = before
+    world.cloud.after = lambda call: has_gone_on.set() if call.subject.startswith("b") else None
     with pytest.raises(AssertionError):  # by which any other operation would leave nothing pending
         world.up(line) if operation == "up" else world.destroy()
-    came_back.set()
+    assert not has_gone_on.is_set()
+    go_on.set()
+    assert has_gone_on.wait(20)
     assert INTERRUPTED_TWICE in [event.message for event in world.events if isinstance(event, Diagnostic)]
-    for thread in {*threading.enumerate()} - threads:
-        thread.join()
-    assert after == [True]
     if operation == "up":
         assert world.names() == ["a"]
         assert [each.resource.urn for each in world.snapshot.pending_operations] == [world.urn("b")]
@@ -248,3 +249,59 @@ def test_as_many_things_at_once_as_are_asked_for(world: World, parallel: int) ->
     world.destroy(parallel=parallel)
     assert world.cloud.most_at_once == parallel
     assert world.cloud.things == {}
+
+
+def test_a_run_that_heeds_no_interruption_is_ended_after_the_second() -> None:
+    script = """
+import signal
+from contextlib import suppress
+from isostack.engine import interruption
+
+interruption.PATIENCE = 0.05
+with interruption.told(lambda: print("told", flush=True), lambda frame: True):
+    for _ in range(2):
+        with suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    signal.pause()
+"""
+    ended = started(script)
+    assert ended.returncode == 1
+    assert ended.stdout == "told\n"
+    assert ended.stderr.startswith("error: interrupted twice")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_the_command_line_does_not_wait_for_calls_that_an_interruption_has_left_under_way() -> None:
+    script = """
+import threading
+from isostack import cli
+
+def app(**_):
+    threading.Thread(target=threading.Event().wait).start()
+    raise KeyboardInterrupt
+
+cli.app, cli._leave_out_other_commands = app, lambda arguments: None
+cli.main()
+"""
+    ended = started(script)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "error: interrupted\n")
+
+
+def test_an_ignored_interruption_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does for what it runs in the background
+    try:
+        with told(lambda: pytest.fail("told")):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def started(script: str) -> subprocess.CompletedProcess[str]:
+    """A Python process that has run this, with Python's own answer to Ctrl-C."""
+    return subprocess.run(  # noqa: S603 - this interpreter
+        [sys.executable, "-c", f"import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n{script}"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
