@@ -121,12 +121,12 @@ def _run(
     executor = _Threads(parallel + SPARE_THREADS)
     monitor.transforms.program_at_work = executor.one_more
     loop.set_default_executor(executor)
-    deployment = monitor.deployment
+    deployment, ended = monitor.deployment, False
 
     def stop() -> None:
         deployment.stop.set()
         if not loop.is_closed():
-            loop.call_soon_threadsafe(loop.stop)
+            loop.call_soon_threadsafe(lambda: None if ended else loop.stop())
 
     with (
         name_by_name(),
@@ -152,6 +152,7 @@ def _run(
                 deployment.check_stop()
             raise deployment.fatal or _failure(error, project) from error
         finally:
+            ended = True
             executor.shutdown(wait=False, cancel_futures=True)
             # The SDK leaves futures behind that nobody asks for what they failed with; that has been told already.
             loop.set_exception_handler(lambda _loop, _context: None)
@@ -186,7 +187,8 @@ async def _run_in_stack(main: Path, monitor: Any) -> None:
             raise
     finally:
         monitor.transforms.close()
-        await sdk._shutdown_callbacks()  # type: ignore[attr-defined, no-untyped-call]  # the SDK's own end
+        with contextlib.suppress(RuntimeError):  # a wait that an interruption has left behind has no loop any more
+            await sdk._shutdown_callbacks()  # type: ignore[attr-defined, no-untyped-call]  # the SDK's own end
     if failure is not None:
         raise failure
 

@@ -103,9 +103,10 @@ def test_a_task_of_the_program_that_will_not_end_is_left_behind(world: World, mo
 
 
 @pytest.mark.parametrize("operation", ["up", "preview"])
+@pytest.mark.parametrize("place", ["in the loop", "as if in the program"])
 @pytest.mark.parametrize("turn", range(8))
 def test_an_interruption_between_two_steps_of_the_event_loop_ends_the_run(
-    world: World, monkeypatch: pytest.MonkeyPatch, operation: str, turn: int
+    world: World, monkeypatch: pytest.MonkeyPatch, operation: str, turn: int, place: str
 ) -> None:
     """The loop has taken a callback from its queue, and not called it yet."""
     pressed: list[str] = []
@@ -127,6 +128,9 @@ def test_an_interruption_between_two_steps_of_the_event_loop_ends_the_run(
         armed.set()
 
     armed = threading.Event()
+    if place == "in the loop":
+        interrupted.__code__ = interrupted.__code__.replace(co_filename=run.__code__.co_filename)
+    monkeypatch.setattr("isostack.engine.program.SECONDS_TO_END", 0.1)
     monkeypatch.setattr(asyncio.Handle, "_run", interrupted)
     watch = threading.Timer(15, again)
     watch.daemon = True
