@@ -5,8 +5,12 @@ Exit codes: 0 done, 1 the operation failed, 2 bad usage or bad input, 3 refused,
 
 from __future__ import annotations
 
+import atexit
 import gc
+import os
+import signal
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -97,7 +101,20 @@ def main() -> NoReturn:
             text = f"{type(error).__name__}: {text} (a defect of isostack; --debug shows where)"
             code = _report(text, 1, as_json, debug)
     gc.freeze()  # the interpreter collects once more at its exit, even so
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and told
+    if code == 1:
+        _end_at_once(code)
     sys.exit(code)
+
+
+def _end_at_once(code: int) -> NoReturn:
+    """After Ctrl-C, the interpreter would wait for calls under way, and may end by the signal, whatever the code
+    (where it was raised while a text was executed, as the classes of records are made)."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # nobody reads it any more
+            stream.flush()
+    os._exit(code)
 
 
 def _leave_out_other_commands(arguments: list[str]) -> None:

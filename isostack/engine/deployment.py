@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from isostack.engine.events import Change, Op, Sink, StepDone, StepStarted, Tally
+from isostack.engine.interruption import SECONDS_TO_NOTICE, told
 from isostack.engine.journal import Journal
 from isostack.engine.plan import Goal, Targets, provider_urn
 from isostack.engine.provider import Provider, ProviderError, ProviderHost
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from isostack.engine.analyzer import Analyzer
     from isostack.engine.foreseen import Foreseen
 
-# A signal that arrives just before a wait begins is seen only after it.
-SECONDS_TO_NOTICE = 0.2
 PROVIDER_PREFIX = "pulumi:providers:"
 STACK_TYPE = "pulumi:pulumi:Stack"
 USE_THE_CLI = "the embedded engine does not do this; run the program with the Pulumi CLI"
@@ -197,19 +196,13 @@ class Deployment:
                 thread.join()
             ended.set()
 
-        # Ctrl-C interrupts this thread alone, at any point; a Thread.start that is interrupted may have started the
-        # thread or not, and a Thread.join takes it for dead (github.com/python/cpython/issues/90882).
-        threading.Thread(target=supervise, daemon=True).start()
-        interruption: KeyboardInterrupt | None = None
-        while not ended.is_set():
-            try:
-                go.put(None)
-                ended.wait(SECONDS_TO_NOTICE)
-            except KeyboardInterrupt as error:
-                self.stop.set()
-                interruption = error
-        if interruption:
-            raise interruption
+        # Where Ctrl-C is raised, it is at any point; a Thread.start that is interrupted may have started the thread or not,
+        # and a Thread.join takes it for dead (github.com/python/cpython/issues/90882).
+        with told(self.stop.set):
+            threading.Thread(target=supervise, daemon=True).start()
+            go.put(None)
+            while not ended.wait(SECONDS_TO_NOTICE):
+                pass
         if self.fatal:
             raise self.fatal
         self.check_stop()

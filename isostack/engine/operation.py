@@ -28,6 +28,7 @@ Operation = Literal["up", "preview", "destroy", "refresh"]
 Engine = Literal["embedded", "pulumi"]
 PARALLEL = 16
 INTERRUPTED = "interrupted: what was under way has ended and is in the state; run again to go on"
+INTERRUPTED_TWICE = "interrupted twice: what was under way was not waited for; the next run looks up what has come of it"
 
 
 @dataclass(frozen=True)
@@ -158,4 +159,4 @@ class Run:
         )
 
 
-__all__ = ["INTERRUPTED", "PARALLEL", "Engine", "Gate", "Intent", "Operation", "Options", "Run", "Stack"]
+__all__ = ["INTERRUPTED", "INTERRUPTED_TWICE", "PARALLEL", "Engine", "Gate", "Intent", "Operation", "Options", "Run", "Stack"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import functools
 import io
 import logging
 import os
@@ -22,10 +23,12 @@ import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
+import isostack
 from isostack.engine.events import Diagnostic, Sink
+from isostack.engine.interruption import SECONDS_TO_NOTICE, told
 from isostack.engine.project import Project, StackConfig
 from isostack.engine.sdk_imports import name_by_name
 from isostack.engine.sdk_overhead import left_out
@@ -33,6 +36,8 @@ from isostack.errors import BadInput, IsostackError, OperationFailed, Refused
 
 # Registrations block a worker thread each; look-ups need further threads beside them.
 SPARE_THREADS = 16
+SECONDS_TO_END = 2
+"""For what is left of a program that has failed or was interrupted; it may not want to end."""
 
 
 class _Threads(ThreadPoolExecutor):
@@ -49,6 +54,12 @@ class _Threads(ThreadPoolExecutor):
             yield
         finally:
             self._allow(-1)
+
+    def join(self) -> None:
+        """Wait for the calls under way, once it is shut down."""
+        for thread in list(self._threads):
+            while thread.is_alive():
+                thread.join(SECONDS_TO_NOTICE)
 
     def _allow(self, more: int) -> None:
         with self._counting:
@@ -88,6 +99,7 @@ def _run(
     from pulumi.runtime import config as runtime_config
     from pulumi.runtime import settings
 
+    from isostack.engine.deployment import Interrupted
     from isostack.engine.monitor import EngineService
 
     settings.configure(
@@ -109,13 +121,26 @@ def _run(
     executor = _Threads(parallel + SPARE_THREADS)
     monitor.transforms.program_at_work = executor.one_more
     loop.set_default_executor(executor)
-    with name_by_name(), _surroundings(main, project.root, sink), left_out(positions=positions), _woken_by_signals(loop):
+    deployment, ended = monitor.deployment, False
+
+    def stop() -> None:
+        deployment.stop.set()
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(lambda: None if ended else loop.stop())
+
+    with (
+        name_by_name(),
+        _surroundings(main, project.root, sink),
+        left_out(positions=positions),
+        told(stop, _is_in_program) as presses,
+        _woken_by_signals(loop),
+    ):
         try:
             loop.run_until_complete(_run_in_stack(main, monitor))
         except IsostackError:
             raise
         except KeyboardInterrupt:
-            monitor.deployment.stop.set()
+            deployment.stop.set()
             raise
         except SystemExit as error:
             if error.code not in (None, 0):
@@ -123,13 +148,19 @@ def _run(
                 raise OperationFailed(f"{_where(error, project)}the program ended{ending}") from error
         except Exception as error:
             # What ended the run reaches the program as whatever the SDK makes of it.
-            raise monitor.deployment.fatal or _failure(error, project) from error
+            with contextlib.suppress(Interrupted):
+                deployment.check_stop()
+            raise deployment.fatal or _failure(error, project) from error
         finally:
-            executor.shutdown(wait=True, cancel_futures=True)
+            ended = True
+            executor.shutdown(wait=False, cancel_futures=True)
             # The SDK leaves futures behind that nobody asks for what they failed with; that has been told already.
             loop.set_exception_handler(lambda _loop, _context: None)
-            _cancel_rest(loop)
-            loop.close()
+            if presses.count < 2:
+                executor.join()
+                _cancel_rest(loop)
+                loop.close()
+    deployment.check_stop()
 
 
 async def _run_in_stack(main: Path, monitor: Any) -> None:
@@ -156,7 +187,8 @@ async def _run_in_stack(main: Path, monitor: Any) -> None:
             raise
     finally:
         monitor.transforms.close()
-        await sdk._shutdown_callbacks()  # type: ignore[attr-defined, no-untyped-call]  # the SDK's own end
+        with contextlib.suppress(RuntimeError):  # a wait that an interruption has left behind has no loop any more
+            await sdk._shutdown_callbacks()  # type: ignore[attr-defined, no-untyped-call]  # the SDK's own end
     if failure is not None:
         raise failure
 
@@ -203,12 +235,31 @@ def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
             signal.set_wakeup_fd(before)
 
 
+def _is_in_program(frame: FrameType | None) -> bool:
+    """Whether the program's own code is at work, which alone knows when it returns; else it is the SDK or the event loop."""
+    while frame is not None and frame.f_code is not _run.__code__:
+        file = frame.f_code.co_filename
+        folder = next((folder for folder in _not_the_program() if file.startswith(folder)), None)
+        if folder is None or "site-packages" in file.removeprefix(folder):
+            return True
+        frame = frame.f_back
+    return False
+
+
+@functools.cache
+def _not_the_program() -> tuple[str, ...]:
+    import pulumi
+
+    return tuple(f"{Path(file).parent}{os.sep}" for file in (os.__file__, pulumi.__file__, isostack.__file__))
+
+
 def _cancel_rest(loop: asyncio.AbstractEventLoop) -> None:
     rest = asyncio.all_tasks(loop)
     for task in rest:
         task.cancel()
     with contextlib.suppress(Exception, KeyboardInterrupt):
-        loop.run_until_complete(asyncio.gather(*rest, return_exceptions=True))
+        if rest:
+            loop.run_until_complete(asyncio.wait(rest, timeout=SECONDS_TO_END))
     for task in rest:
         if task.done() and not task.cancelled():
             task.exception()  # seen: the first failure has been raised already

@@ -17,7 +17,7 @@ from isostack.engine.deployment import STACK_TYPE, Deployment, Interrupted
 from isostack.engine.events import Diagnostic, Op, Phase, Result, Tally
 from isostack.engine.foreseen import Foreseen
 from isostack.engine.journal import Journal
-from isostack.engine.operation import INTERRUPTED, Gate, Intent, Options, Run, Stack
+from isostack.engine.operation import INTERRUPTED, INTERRUPTED_TWICE, Gate, Intent, Options, Run, Stack
 from isostack.engine.project import PINNED_KEY
 from isostack.engine.state import Snapshot
 from isostack.engine.values import PropertyMap, Secret
@@ -238,7 +238,8 @@ class _Run(Run):
             work()  # type: ignore[operator]  # a callable without arguments
         except KeyboardInterrupt:
             deployment.stop.set()
-            self.sink(Diagnostic("error", INTERRUPTED))
+            under_way = deployment.journal is not None and deployment.journal.pending
+            self.sink(Diagnostic("error", INTERRUPTED_TWICE if under_way else INTERRUPTED))
         except (Interrupted, IsostackError) as error:
             cause = deployment.fatal if isinstance(error, Interrupted) and deployment.fatal else error
             if isinstance(cause, OperationFailed):
