@@ -64,7 +64,7 @@ def _isostack() -> None:
 
 def main() -> NoReturn:
     """Run the command line, and end with its exit code. Errors are one line on standard error."""
-    as_json, debug = "--json" in sys.argv, "--debug" in sys.argv
+    as_json, debug, interrupted = "--json" in sys.argv, "--debug" in sys.argv, False
     gc.disable()  # the process is short, and collecting its garbage takes longer than leaving it (docs/performance.md)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -75,12 +75,14 @@ def main() -> NoReturn:
         returned = app(standalone_mode=False)
         code = returned if isinstance(returned, int) else 0
         if code == 130:
+            interrupted = True
             code = _report("interrupted", 1, as_json, debug)
     except IsostackError as error:
         code = _report(error, error.exit_code, as_json, debug)
     except typer.Abort:
         code = _report("called off; nothing was changed", 1, as_json, debug)
     except KeyboardInterrupt:
+        interrupted = True
         code = _report("interrupted", 1, as_json, debug)
     except BrokenPipeError:
         sys.stdout = None  # or the interpreter complains at its exit
@@ -102,7 +104,8 @@ def main() -> NoReturn:
             code = _report(text, 1, as_json, debug)
     gc.freeze()  # the interpreter collects once more at its exit, even so
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done and told
-    if code == 1:
+    at_work = sys.modules.get("isostack.engine.interruption")
+    if interrupted or (at_work and at_work.pressed.is_set()):
         _end_at_once(code)
     sys.exit(code)
 

@@ -21,6 +21,8 @@ SECONDS_TO_NOTICE = 0.2
 """The longest wait at a time: a signal that arrives just before a wait begins is seen only after it."""
 PATIENCE = 5.0
 """Seconds after the second Ctrl-C, after which the process is ended: a program may swallow each of them."""
+pressed = threading.Event()
+"""Whether Ctrl-C was pressed while any run was at work."""
 _NOT_HEEDED = "error: interrupted twice, and the run did not end; what was done is in the state; run again to go on\n"
 
 
@@ -52,6 +54,7 @@ def told(stop: Callable[[], None], raised: Callable[[FrameType | None], bool] = 
 
     def press(number: int, frame: FrameType | None) -> None:
         presses.count += 1
+        pressed.set()
         if presses.count == 1:
             stop()
         elif presses.count == 2:
