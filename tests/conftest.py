@@ -24,8 +24,12 @@ def local_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud
 @pytest.fixture
 def cloud(local_cloud: LocalCloud) -> Cloud:
     """An account of its own in the local cloud, so that no test sees what another makes."""
-    account = str(random.SystemRandom().randrange(10**11, 10**12))
-    return Cloud(local_cloud.ensure().url, account_id=account)
+    return new_account(local_cloud)
+
+
+def new_account(local_cloud: LocalCloud) -> Cloud:
+    """An account that nobody has used."""
+    return Cloud(local_cloud.ensure().url, account_id=str(random.SystemRandom().randrange(10**11, 10**12)))
 
 
 @pytest.fixture(scope="session")
