@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
     place = os.statvfs(_MEMORY)
     if place.f_bavail * place.f_frsize < _ENOUGH or place.f_flag & os.ST_NOEXEC:
         return
-    folder = config.stash[_in_memory] = Path(tempfile.mkdtemp(prefix="isostack-tests-", dir=_MEMORY))
+    folder = config.stash[_in_memory] = Path(tempfile.mkdtemp(prefix="tests-", dir=_MEMORY))
     folder.chmod(0o711)  # where root runs the tests, databases are another account's
     os.environ["TMPDIR"], tempfile.tempdir = str(folder), None
 
