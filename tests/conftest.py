@@ -1,4 +1,4 @@
-"""What tests of several kinds share: temporary files in memory, one local cloud per test process, an account of it for each test."""
+"""What tests of all kinds share: temporary files in memory, a local cloud per test process, an account of it for each test."""
 
 from __future__ import annotations
 
