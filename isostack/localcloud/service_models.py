@@ -62,9 +62,9 @@ def make_classes_once() -> None:
     as the service has calls for each client, which is more than half of the time that a further one takes."""
     patched: Any = ClientCreator
     create = patched._create_client_class
-    made: dict[str, type] = {}
+    made: dict[str, Any] = {}
 
-    def create_once(self: Any, service_name: str, service_model: Any) -> type:
+    def create_once(self: Any, service_name: str, service_model: Any) -> Any:
         if not isinstance(self._loader, Models):  # a program's own, which may add to its classes
             return create(self, service_name, service_model)
         if service_name not in made:
