@@ -17,7 +17,7 @@ from benchmarks.engines import BenchmarkFailed, running_engines
 from benchmarks.playgrounds import playgrounds
 from benchmarks.previews import previews, previews_table
 from benchmarks.report import Table, comparison_table, figures_table, machine
-from benchmarks.schedule import CHAIN, LARGE, SMALL, Say, compare, judged, scaling, starts, steps
+from benchmarks.schedule import CHAIN, LARGE, SMALL, Say, compare, judged, previews_judged, scaling, starts, steps
 
 NO_CLI = (
     "PULUMI IS NOT ON THE PATH: nothing is compared, and these are the figures of the embedded engine alone. "
@@ -59,7 +59,7 @@ def _measure(folder: Path, arguments: argparse.Namespace) -> None:
                 scaled = None if quick else scaling(engines[0], repeat, say)
                 if not quick:
                     tables.append(previews_table(previews(folder, engines, repeat, say)))
-                cost = judged(folder, engines[0].folder / "home", repeat, say)
+                cost = judged(folder, engines[0].folder / "home", previews_judged(repeat, quick=quick), say)
                 tables.append(figures_table(starts(folder, repeat, say), cost, scaled))
             if alone or not quick:
                 tables.append(playgrounds(folder / "playgrounds", engines, repeat, say).table())

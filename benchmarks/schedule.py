@@ -155,7 +155,7 @@ class Judged:
     unjudged: float
 
 
-def judged(folder: Path, home: Path, repeat: int, say: Say) -> Judged:
+def judged(folder: Path, home: Path, times: int, say: Say) -> Judged:
     """Both in turn, of a stack that is not there yet, in copies of this project."""
     taken, copies = Samples(), {}
     for name, parts in {"with": (*PARTS, "policies"), "without": PARTS}.items():
@@ -163,16 +163,22 @@ def judged(folder: Path, home: Path, repeat: int, say: Say) -> Judged:
         for part in parts:
             shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "Pulumi.yaml", copy)
-    for number in range(-1, max(repeat, STARTS)):  # the first of each compiles its modules
+    for number in range(-1, times):  # the first of each compiles its modules
         for name, copy in copies.items():
             here = {**environment(home), "PYTHONPATH": str(copy)}
             measured = measure([*ISOSTACK, "preview", "dev"], copy, here, folder / "log")
             if number >= 0:
-                say(f"preview {name} policies, {number + 1} of {max(repeat, STARTS)}")
+                say(f"preview {name} policies, {number + 1} of {times}")
                 taken.add(name, measured)
     return Judged(*(taken.seconds(name) or 0.0 for name in ("with", "without")))
 
 
 def steps(cases: Sequence[Case], engines: Sequence[Engine], repeat: int, *, quick: bool) -> int:
     """How many times the functions here will say something."""
-    return len(cases) * len(engines) * len(ROUND) * repeat + (0 if quick else 3 * repeat + 1) + 3 * max(repeat, STARTS)
+    some = len(cases) * len(engines) * len(ROUND) * repeat + (0 if quick else 3 * repeat + 1)
+    return some + max(repeat, STARTS) + 2 * previews_judged(repeat, quick=quick)
+
+
+def previews_judged(repeat: int, *, quick: bool) -> int:
+    """How many previews with policies, and without, are to be measured."""
+    return repeat if quick else max(repeat, STARTS)

@@ -1,15 +1,42 @@
-"""What tests of several kinds share: one local cloud per test process, and an account of it for each test."""
+"""What tests of all kinds share: temporary files in memory, a local cloud per test process, an account of it for each test."""
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from isostack.localcloud.client import Cloud
 from isostack.localcloud.server import LocalCloud
 from tests.containers.engine import Docker, NoEngine, docker_engine
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made there
+_ENOUGH = 4 * 2**30
+_in_memory = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Temporary files are in memory, unless TMPDIR says where: the data directories of databases come and go by the hundred,
+    and ext4 without a journal looks through all inodes of the last minutes before it makes one."""
+    if "TMPDIR" in os.environ or not _MEMORY.is_dir():  # the processes of xdist have their parent's
+        return
+    place = os.statvfs(_MEMORY)
+    if place.f_bavail * place.f_frsize < _ENOUGH or place.f_flag & os.ST_NOEXEC:
+        return
+    folder = config.stash[_in_memory] = Path(tempfile.mkdtemp(prefix="tests-", dir=_MEMORY))
+    folder.chmod(0o711)  # where root runs the tests, databases are another account's
+    os.environ["TMPDIR"], tempfile.tempdir = str(folder), None
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _in_memory in config.stash:
+        del os.environ["TMPDIR"]
+        shutil.rmtree(config.stash[_in_memory], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +51,12 @@ def local_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud
 @pytest.fixture
 def cloud(local_cloud: LocalCloud) -> Cloud:
     """An account of its own in the local cloud, so that no test sees what another makes."""
-    account = str(random.SystemRandom().randrange(10**11, 10**12))
-    return Cloud(local_cloud.ensure().url, account_id=account)
+    return new_account(local_cloud)
+
+
+def new_account(local_cloud: LocalCloud) -> Cloud:
+    """An account that nobody has used."""
+    return Cloud(local_cloud.ensure().url, account_id=str(random.SystemRandom().randrange(10**11, 10**12)))
 
 
 @pytest.fixture(scope="session")

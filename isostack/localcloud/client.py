@@ -142,8 +142,9 @@ def _session() -> Any:
     from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES, ConfigValueStore, ConstantProvider
     from botocore.session import Session
 
-    from isostack.localcloud.service_models import Models
+    from isostack.localcloud.service_models import Models, make_classes_once
 
+    make_classes_once()
     session = Session()
     defaults = {name: ConstantProvider(value[2]) for name, value in BOTOCORE_DEFAUT_SESSION_VARIABLES.items()}
     for file in ("config_file", "credentials_file"):

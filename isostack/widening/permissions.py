@@ -257,6 +257,7 @@ def _granted(before: Side, after: Side) -> Iterator[Widening]:
 def _compared(old: list[_Document], new: list[_Document]) -> Iterator[Widening]:
     """What the documents of one subject grant anew, and deny no longer."""
     known = [grant for document in old if not hidden(document.value) for grant in grants(document.value)]
+    same = set(known)  # most grants are as they were, and whether another covers one takes long to say
     now: list[Grant] = []
     unsure = False
     for document in new:
@@ -267,9 +268,10 @@ def _compared(old: list[_Document], new: list[_Document]) -> Iterator[Widening]:
             continue
         found = grants(document.value)
         now += found
-        fresh = [g for g in found if g.effect == "Allow" and not any(other.covers(g) for other in known)]
+        fresh = [g for g in found if g.effect == "Allow" and g not in same and not any(other.covers(g) for other in known)]
         yield from _told(document, fresh)
-    lost = [g for g in known if g.effect == "Deny" and not any(other.covers(g) for other in now)]
+    kept = set(now)
+    lost = [g for g in known if g.effect == "Deny" and g not in kept and not any(other.covers(g) for other in now)]
     if lost and not unsure:
         about = (new or old)[0]
         yield from _told(about, lost)

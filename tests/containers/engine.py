@@ -62,7 +62,7 @@ class Docker:
 def docker_engine() -> Iterator[Docker]:
     """An engine for as long as the context lasts. Raises NoEngine, with the reason."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    shared = Path(tempfile.gettempdir()) / f"isostack-docker-{run}"  # a short path: that of a socket is limited
+    shared = Path(tempfile.gettempdir()) / f"isostack-docker-{run[:16]}"  # a short path: that of a socket is limited
     shared.mkdir(exist_ok=True)
     with (shared / "users").open("w") as users, (shared / "starting").open("w") as starting:
         fcntl.flock(users, fcntl.LOCK_SH)

@@ -197,6 +197,21 @@ def test_a_client_is_made_once_per_service_and_region(cloud: Cloud) -> None:
     assert cloud.client("sqs", "us-east-1").meta.region_name == "us-east-1"
 
 
+def test_clients_of_a_service_are_of_one_class_which_no_other_session_sees(cloud: Cloud) -> None:
+    from botocore.session import Session
+
+    here, there = cloud.client("sqs"), cloud.client("sqs", "us-east-1")
+    assert type(here) is type(there)
+    assert type(here) is not type(cloud.client("sns"))
+    theirs = Session()
+    theirs.register("creating-client-class.sqs", lambda class_attributes, **_: class_attributes.update(added=True))
+    for _ in range(2):
+        client = theirs.create_client("sqs", "eu-west-1", aws_access_key_id="a", aws_secret_access_key="b")
+        assert client.added
+        assert type(client) is not type(here)
+    assert not hasattr(cloud.client("sqs", "eu-north-1"), "added")
+
+
 def test_threads_that_ask_at_once_get_the_same_clients_and_one_role(cloud: Cloud) -> None:
     services = ["sqs", "s3", "iam", "sns"] * 8
     with ThreadPoolExecutor(len(services)) as pool:

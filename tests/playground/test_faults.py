@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -122,9 +122,34 @@ def done(name: str) -> Callable[[Event], bool]:
 
 
 @pytest.fixture(scope="session")
-def filled(yard: Yard) -> Filled:
-    """One for all: every test leaves it as it found it, or has failed."""
-    return Filled(yard, "ana")
+def another(yard: Yard, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Filled]]:
+    """Makes filled playgrounds: the first on the yard of all, each further one on a local cloud of its own."""
+    yards: list[Yard] = []
+
+    def make() -> Filled:
+        yards.append(Yard(tmp_path_factory.mktemp("yard")) if yards else yard)
+        return Filled(yards[-1], "ana")
+
+    yield make
+    for own in yards[1:]:
+        own.local_cloud.stop()
+
+
+@pytest.fixture(scope="session")
+def in_use() -> list[Filled]:
+    """The playground that the next test gets, or nothing."""
+    return []
+
+
+@pytest.fixture
+def filled(request: pytest.FixtureRequest, another: Callable[[], Filled], in_use: list[Filled]) -> Iterator[Filled]:
+    """One for all, since every test leaves it as it found it; one that fails leaves the next test another."""
+    failed = request.session.testsfailed
+    if not in_use:
+        in_use.append(another())
+    yield in_use[0]
+    if request.session.testsfailed > failed:
+        in_use.clear()
 
 
 def works(yard: Yard, name: str) -> bool:

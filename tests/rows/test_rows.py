@@ -14,6 +14,7 @@ from isostack.engine.values import has_unknown
 from isostack.localcloud.provider import LocalCloudProvider, covers
 from isostack.localcloud.resource_types import all_rows, resource_type
 from isostack.localcloud.resource_types.row import ResourceType
+from tests.conftest import new_account
 from tests.rows import cases
 from tests.rows.case import Case, resolve
 
@@ -72,27 +73,55 @@ class Life:
         self.provider.delete(self.type, self.id, self.outputs)
 
 
-@pytest.fixture
-def live(request: pytest.FixtureRequest) -> Any:
-    @contextmanager
-    def start(case: Case) -> Iterator[Life]:
-        references: dict[str, dict[str, Any]] = {}
-        if case.token.startswith("docker:"):
-            docker = request.getfixturevalue("docker")
-            provider = LocalCloudProvider(docker.connect(), {})
-            references["engine"] = docker.references()
-        else:
-            provider = LocalCloudProvider(request.getfixturevalue("cloud"), {})
-        needs: list[Life] = []
+class Surroundings:
+    """What a case needs, in an account of its own (or a Docker engine, which is everybody's)."""
+
+    def __init__(self, provider: LocalCloudProvider, case: Case, references: dict[str, dict[str, Any]]) -> None:
+        self.provider, self.references = provider, references
+        self.needs: list[Life] = []
         try:
             for name, need in case.needs.items():
                 life = Life(provider, Case(token=need.type, inputs=need.inputs), references).create()
-                needs.append(life)
+                self.needs.append(life)
                 references[name] = {**life.outputs, "id": life.id}
-            yield Life(provider, case, references)
-        finally:
-            for life in reversed(needs):
-                life.delete()
+        except BaseException:
+            self.end()
+            raise
+
+    def end(self) -> None:
+        for life in reversed(self.needs):
+            life.delete()
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[dict[int, Surroundings]]:
+    """Surroundings by case. The tests of a case find and leave them as they are, one after the other; those of several cases
+    are there at once."""
+    found: dict[int, Surroundings] = {}
+    yield found
+    for surroundings in found.values():
+        surroundings.end()
+
+
+@pytest.fixture
+def live(request: pytest.FixtureRequest, kept: dict[int, Surroundings]) -> Any:
+    def surround(case: Case) -> Surroundings:
+        if case.token.startswith("docker:"):
+            docker = request.getfixturevalue("docker")
+            return Surroundings(LocalCloudProvider(docker.connect(), {}), case, {"engine": docker.references()})
+        account = new_account(request.getfixturevalue("local_cloud"))
+        return Surroundings(LocalCloudProvider(account, {}), case, {})
+
+    @contextmanager
+    def start(case: Case) -> Iterator[Life]:
+        surroundings = kept.pop(id(case), None) or surround(case)
+        try:
+            yield Life(surroundings.provider, case, surroundings.references)
+        except BaseException:  # nobody knows what is left in them
+            surroundings.end()
+            raise
+        if case.needs:
+            kept[id(case)] = surroundings
 
     return start
 

@@ -109,6 +109,23 @@ def test_production_lets_somebody_break_the_glass_for_a_ticket(shop: Shop, every
     assert (entry["kind"], entry["ticket"], entry["person"]) == ("break-glass", "INC-7", "carol")
 
 
+def test_playgrounds_live_beside_dev_and_leave_it_as_it_was(shop: Shop, everything: dict[str, Any]) -> None:
+    before = shop.local_cloud.resources()
+    for name in ("ana", "ben"):
+        document = shop.done("play", "up", name)
+        assert document["playground"]["expires"] > document["playground"]["created"]
+    assert [row["name"] for row in shop.done("play", "list")["playgrounds"]] == ["ana", "ben"]
+    ran = shop("play", "run", "ana", "--", "sh", "-c", 'echo "$DATABASE_URL $ASSET_BUCKET $JOB_QUEUE_URL $CACHE_URL"')
+    assert ran.code == 0, ran.err
+    database, bucket, queue, cache = ran.out.split()
+    assert database.startswith("postgresql://shop_ana:")
+    assert (bucket.startswith("shop-ana-"), "shop-ana-" in queue, cache.startswith("rediss://")) == (True, True, True)
+    for name in ("ana", "ben"):
+        shop.done("play", "down", name, "--no-snapshot")
+    assert shop.local_cloud.resources() == before
+    assert shop.done("play", "list")["playgrounds"] == []
+
+
 # -- these change environments: each has a copy of its own -----------------------------------------------------------------
 
 
@@ -213,22 +230,3 @@ def test_a_published_version_that_was_edited_is_not_used(own_shop: Shop) -> None
     ran = shop("up", "dev")
     assert ran.code == 3
     assert "1.0.0" in ran.out + ran.err
-
-
-def test_playgrounds_live_beside_dev_and_leave_it_as_it_was(own_shop: Shop) -> None:
-    shop = own_shop
-    shop.done("up", "dev")
-    before = shop.local_cloud.resources()
-    for name in ("ana", "ben"):
-        document = shop.done("play", "up", name)
-        assert document["playground"]["expires"] > document["playground"]["created"]
-    assert [row["name"] for row in shop.done("play", "list")["playgrounds"]] == ["ana", "ben"]
-    ran = shop("play", "run", "ana", "--", "sh", "-c", 'echo "$DATABASE_URL $ASSET_BUCKET $JOB_QUEUE_URL $CACHE_URL"')
-    assert ran.code == 0, ran.err
-    database, bucket, queue, cache = ran.out.split()
-    assert database.startswith("postgresql://shop_ana:")
-    assert (bucket.startswith("shop-ana-"), "shop-ana-" in queue, cache.startswith("rediss://")) == (True, True, True)
-    for name in ("ana", "ben"):
-        shop.done("play", "down", name, "--no-snapshot")
-    assert shop.local_cloud.resources() == before
-    assert shop.done("play", "list")["playgrounds"] == []

@@ -6,32 +6,25 @@ import json
 
 from tests.rows.case import Case, Need, Ref
 
-_BUCKET = Need("aws:s3/bucket:Bucket", {"bucket": "shop-audit-trail"})
-_POLICY = Need(
-    "aws:s3/bucketPolicy:BucketPolicy",
-    {
-        "bucket": "shop-audit-trail",
-        "policy": json.dumps(
-            {
-                "Version": "2012-10-17",
-                "Statement": [
-                    {
-                        "Effect": "Allow",
-                        "Principal": {"Service": "cloudtrail.amazonaws.com"},
-                        "Action": ["s3:GetBucketAcl", "s3:PutObject"],
-                        "Resource": ["arn:aws:s3:::shop-audit-trail", "arn:aws:s3:::shop-audit-trail/*"],
-                    }
-                ],
-            }
-        ),
-    },
-)
-_NEEDS = {"bucket": _BUCKET, "policy": _POLICY}
+
+def _needs(bucket: str) -> dict[str, Need]:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudtrail.amazonaws.com"},
+        "Action": ["s3:GetBucketAcl", "s3:PutObject"],
+        "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    return {
+        "bucket": Need("aws:s3/bucket:Bucket", {"bucket": bucket}),
+        "policy": Need("aws:s3/bucketPolicy:BucketPolicy", {"bucket": bucket, "policy": policy}),
+    }
+
 
 CASES = [
     Case(
         token="aws:cloudtrail/trail:Trail",
-        needs={**_NEEDS, "topic": Need("aws:sns/topic:Topic", {"name": "audit"})},
+        needs={**_needs("shop-audit-trail"), "topic": Need("aws:sns/topic:Topic", {"name": "audit"})},
         inputs={
             "name": "audit",
             "s3BucketName": Ref("bucket", "bucket"),
@@ -57,7 +50,7 @@ CASES = [
     Case(
         token="aws:cloudtrail/trail:Trail",
         name="plain",
-        needs=_NEEDS,
+        needs=_needs("shop-audit-trail-plain"),
         inputs={"s3BucketName": Ref("bucket", "bucket")},
         update={
             "advancedEventSelectors": [

@@ -59,7 +59,7 @@ _CASES_OF_LB = [
             **_NETWORK,
             "c": _subnet(3, "c"),
             "group": Need("aws:ec2/securityGroup:SecurityGroup", {"name": "web", "vpcId": Ref("vpc", "id")}),
-            "bucket": Need("aws:s3/bucket:Bucket", {"bucket": "shop-access-logs"}),
+            "bucket": Need("aws:s3/bucket:Bucket"),
         },
         inputs={
             "name": "shop",
