@@ -86,7 +86,7 @@ class DatabaseCopies:
         beside = self._of(name)
         aside = self._servers.folder_of(name) / f"old-{secrets.token_hex(4)}"
         with beside.lock:
-            if not self._is_ready(name, copy, beside):
+            if not (self._is_ready(name, copy, beside) or self._has_taken_over(name, copy, beside)):
                 self._make_ready(name, copy, digest, beside)
             beside.copy = ""
             self._taken.pop(name, None)
@@ -94,8 +94,20 @@ class DatabaseCopies:
             self._servers.set_password(name, username, password)
         self._make_ready_later(name, copy, digest, aside)
 
+    def make_ready(self, copy: str, digest: str) -> None:
+        """Make a checked copy lie ready for a server that is to be made, unless one lies beside a server that there is: the first
+        one that is given this copy has it."""
+        if any(one.copy == copy for one in self._ready.values()):
+            return
+        name = _to_be_made(copy)
+        beside = self._of(name)
+        with beside.lock:
+            if not self._is_ready(name, copy, beside):
+                self._make_ready(name, copy, digest, beside)
+
     def drop(self, copy: str) -> None:
         """Remove a copy, if it is there. One that was taken from a server which is there yet goes back."""
+        self.leave(_to_be_made(copy))
         self._servers.make(self._servers.folder)
         for name, taken in list(self._taken.items()):
             if taken == copy:
@@ -139,6 +151,20 @@ class DatabaseCopies:
         """Whether it lies there as it was checked, and so does what it is a copy of."""
         return beside.copy == copy and beside.looks == (_signature(self.kept(copy)), _signature(self._place(name)))
 
+    def _has_taken_over(self, name: str, copy: str, beside: _Ready) -> bool:
+        """Whether one lay ready for a server to be made, or was just being made; it is this server's then."""
+        source = _to_be_made(copy)
+        waiting = self._ready.get(source)
+        if waiting is None:
+            return False
+        with waiting.lock:
+            if not self._is_ready(source, copy, waiting):
+                return False
+            shutil.rmtree(self._place(name), ignore_errors=True)
+            self._place(source).rename(self._place(name))
+            beside.copy, beside.looks, waiting.copy = copy, waiting.looks, ""
+        return True
+
     def _make_ready(self, name: str, copy: str, digest: str, beside: _Ready) -> None:
         source, place = self.kept(copy), self._place(name)
         if not source.is_dir():
@@ -165,6 +191,11 @@ class DatabaseCopies:
         beside.timer = threading.Timer(_READY_AFTER_SECONDS, make)
         beside.timer.daemon = True
         beside.timer.start()
+
+
+def _to_be_made(copy: str) -> str:
+    """What stands for a server that is to be made, and to be given this copy; the name of none has a colon."""
+    return f"new:{copy}"
 
 
 def _signature(folder: Path) -> Signature:

@@ -101,13 +101,17 @@ class DatabaseServers:
         self._bin = _binaries(self._account)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._making_first_content = threading.Lock()
+        self._making_spare = threading.Lock()
 
     # -- servers ------------------------------------------------------------------------------------------------------
 
     def create(self, name: str, port: int, username: str, password: str, database: str) -> None:
         """A new server with one role and, where it has a name, one database, which the role owns."""
         self._make_folder(name)
-        self.copy(self.first_content(), self.data(name))
+        try:
+            self._spare.rename(self.data(name))
+        except FileNotFoundError:
+            self.copy(self.first_content(), self.data(name))
         self.start(name, port)
         self._grant(name, username, password)
         if database and database != "postgres":
@@ -331,6 +335,18 @@ class DatabaseServers:
             self._run(command, _environment())
             draft.rename(content)
             return content
+
+    @property
+    def _spare(self) -> Path:
+        return self.folder / "spare"
+
+    def make_spare(self) -> None:
+        """Make the files of the next new server before it is asked for."""
+        with self._making_spare:
+            if not self._spare.exists():
+                draft = self.folder / f"new-{secrets.token_hex(4)}"
+                self.copy(self.first_content(), draft)
+                draft.rename(self._spare)
 
     def _grant(self, name: str, username: str, password: str) -> None:
         """RDS's master user is no superuser, but a member of ``rds_superuser``."""

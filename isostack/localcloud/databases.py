@@ -17,6 +17,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
@@ -69,8 +70,14 @@ class Databases:
         return self._copies
 
     def prepare(self) -> None:
-        """Begin to make what a new server starts with."""
-        threading.Thread(target=self.servers.first_content, daemon=True).start()
+        """Begin to make what the next new server starts with."""
+
+        def make() -> None:
+            with suppress(DatabaseError, OSError):  # whoever makes a server is told
+                self.servers.make_spare()
+
+        self.servers  # noqa: B018 - made here, once, and not by two threads
+        threading.Thread(target=make, daemon=True).start()
 
     def of(self, instance: Any) -> _Real | None:
         return self._known.get(id(instance))
@@ -218,6 +225,11 @@ class Databases:
             user, password = real.instance.master_username, _password(real.instance)
             self.copies.bring_back(real.name, real.port, copy, digest, user, password)
             real.instance.status = "available"
+        return {}
+
+    def make_ready(self, copy: str, digest: str) -> dict[str, Any]:
+        """Have a checked copy lie ready for an instance that is to be made."""
+        self.copies.make_ready(copy, digest)
         return {}
 
     def drop(self, copy: str) -> dict[str, Any]:

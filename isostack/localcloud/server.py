@@ -189,6 +189,13 @@ class LocalCloud:
         """
         self._databases(do="bring_back", arn=arn, copy=copy, digest=digest)
 
+    def make_database_copy_ready(self, copy: str, digest: str) -> None:
+        """Have a kept copy, checked, lie ready for a database that is to be made, and given it then.
+
+        Raises OperationFailed where the copy is gone or is not what was kept.
+        """
+        self._databases(do="make_ready", copy=copy, digest=digest)
+
     def drop_database_copy(self, copy: str) -> None:
         """Remove a kept copy, if it is there."""
         self._databases(do="drop", copy=copy)

@@ -8,8 +8,8 @@ nothing gets out: this process connects to loopback addresses only. Starting, fi
 Beside AWS's calls it answers ``GET /isostack/identity`` (``{"identity", "pid"}``), ``GET /isostack/resources`` (a
 count by service, of one account where ``?account=`` says so), ``GET`` and ``DELETE /isostack/messages?queue=ARN``, ``POST
 /isostack/services`` (``{"service"}``, which is loaded before it is first asked), ``POST
-/isostack/databases`` (``{"do": "keep" | "bring_back" | "drop", …}``: the arguments of :class:`Databases`' method of that
-name; 409 with ``{"error"}`` where it fails), and ``POST /isostack/relays`` (``"open" | "close"``, as of :class:`Relays`).
+/isostack/databases`` (``{"do": "keep" | "bring_back" | "make_ready" | "drop", …}``: the arguments of :class:`Databases`' method
+of that name; 409 with ``{"error"}`` where it fails), and ``POST /isostack/relays`` (``"open" | "close"``, as of :class:`Relays`).
 One that takes the place of a process that was killed begins with what :mod:`isostack.localcloud.content` has of it.
 """
 
@@ -141,7 +141,10 @@ class Simulator:
                     messages.drop(queue)
                 page = messages.waiting(queue)
         elif path == "/isostack/services":
-            self._expect(json.loads(environ["wsgi.input"].read())["service"])
+            service = json.loads(environ["wsgi.input"].read())["service"]
+            self._expect(service)
+            if service == "rds" and not available():
+                _databases().prepare()
             page = {}
         elif path in ("/isostack/databases", "/isostack/relays"):
             asked = json.loads(environ["wsgi.input"].read())
@@ -165,8 +168,6 @@ class Simulator:
             target = "DynamoDB_20120810.Any"
             environ = {"PATH_INFO": "/", "HTTP_HOST": "", "HTTP_AUTHORIZATION": scope, "HTTP_X_AMZ_TARGET": target}
             self._moto.get_application(environ)
-            if service == "rds" and not available():
-                _databases().prepare()
 
 
 def _act(path: str, name: str) -> Any:
@@ -174,7 +175,8 @@ def _act(path: str, name: str) -> Any:
     if path == "/isostack/relays":
         return {"open": _relays().open, "close": _relays().close}[name]
     databases = _databases()
-    return {"keep": databases.keep, "bring_back": databases.bring_back, "drop": databases.drop}[name]
+    actions = (databases.keep, databases.bring_back, databases.make_ready, databases.drop)
+    return next(action for action in actions if action.__name__ == name)
 
 
 def _names_receive(environ: dict[str, Any]) -> bool:

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from isostack.engine import run
 from isostack.engine.deployment import STACK_TYPE, is_default_provider
-from isostack.engine.events import Diagnostic, Phase, Result, Sink, Tally
+from isostack.engine.events import Diagnostic, Event, Op, Phase, Result, Sink, StepDone, Tally
 from isostack.engine.folders import PREVIOUS_FILE, STATE_FILE
 from isostack.engine.project import PINNED_KEY, Project, StackConfig, load_stack
 from isostack.engine.provider import lineage
+from isostack.engine.urn import type_of
 from isostack.engine.values import plain
 from isostack.errors import BadInput, IsostackError, OperationFailed, Refused
 from isostack.localcloud.client import DEFAULT_ACCOUNT, DEFAULT_REGION, Cloud
@@ -29,6 +30,7 @@ from isostack.localcloud.provider import LocalCloudHost
 from isostack.parameters import restricted
 from isostack.playground import containers, names, records, sweep
 from isostack.playground.containers import Asked
+from isostack.playground.data import is_database
 from isostack.playground.records import Record, Records
 from isostack.playground.snapshots import Manifest, Snapshots, environment_of
 from isostack.policy.attach import attach
@@ -103,7 +105,8 @@ class Playgrounds:
             longest, usual = self._lifetimes(base)
             record = record.until(records.now() + (records.lifetime(lifetime, longest) if lifetime else usual))
         record = replace(record, parameters=base.values.get(PINNED_KEY, ""), containers=self._containers(record, asked))
-        stack = self._stack(record, base, sink)
+        ahead = _Ahead(self, record, manifest)
+        stack = self._stack(record, base, ahead.watching(sink))
         self.records.keep(record)
         if record.containers:
             self.records.add_mark(record.containers.mark)
@@ -118,7 +121,7 @@ class Playgrounds:
         result = run.up(stack, options)
         self._note_places(record)
         if manifest and result.result == "succeeded":
-            self._put_back(record, manifest, sink)
+            self._put_back(record, manifest, sink, ahead)
             self._migrate_again(record, sink)
         return record, result
 
@@ -173,10 +176,9 @@ class Playgrounds:
         record = self.records.get(name)
         result = self._as_it_was(record, manifest) if record else None
         if record is None or result is None:
-            record, result = self.up(name, sink, options=run.Options(skip_preview=True))
-        if result.result == "succeeded":
-            self._put_back(record, manifest, sink)
-            self._migrate_again(record, sink)
+            return manifest, self.up(name, sink, label=manifest.label, options=run.Options(skip_preview=True))[1]
+        self._put_back(record, manifest, sink)
+        self._migrate_again(record, sink)
         return manifest, result
 
     def reset(self, name: str, sink: Sink) -> tuple[Manifest | None, Result]:
@@ -196,11 +198,11 @@ class Playgrounds:
         self._load_what_takes_long(names.stack_of(name))
         starting.join()
         self._know_again(names.stack_of(name))
-        ahead = _Ahead(self, record)
+        ahead = _Ahead(self, record, next(reversed(self.snapshots(name).all()), None), at_once=True)
         self._remove_what_was_lost(record, sink, in_cloud=not was_empty)
         if record.containers:
             containers.drop_failed(record.containers)
-        result = run.up(self._stack(record, base, sink), run.Options(refresh=True, skip_preview=True))
+        result = run.up(self._stack(record, base, ahead.watching(sink)), run.Options(refresh=True, skip_preview=True))
         self._note_places(record)
         if result.result != "succeeded":
             return None, result
@@ -449,36 +451,71 @@ class Playgrounds:
 
 
 class _Ahead:
-    """The databases of the newest snapshot, put back in the background while the resources are being looked at, where the
-    state still is the cloud's. What goes wrong is left to whoever puts all of it back."""
+    """The databases of a snapshot, put back in the background while a run looks at the resources or makes them: each that is
+    made as soon as it is there, of a copy that lies ready by then; and ``at_once`` those that are there. What goes wrong is left
+    to whoever puts all of it back."""
 
-    def __init__(self, playgrounds: Playgrounds, record: Record) -> None:
+    def __init__(self, playgrounds: Playgrounds, record: Record, manifest: Manifest | None, *, at_once: bool = False) -> None:
         self._playgrounds = playgrounds
         self._record = record
-        self._label = ""
+        self._manifest = manifest
         self._of: dict[str, tuple[str, str]] = {}
-        self._thread = threading.Thread(target=self._work)
-        self._thread.start()
+        self._turn = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        if manifest:
+            self._begin(self._put_back if at_once else self._make_ready)
 
-    def _work(self) -> None:
+    def watching(self, sink: Sink) -> Sink:
+        """A sink that passes a run's events on."""
+
+        def watch(event: Event) -> None:
+            if self._manifest and _makes_database(event):
+                self._begin(self._put_back)
+            sink(event)
+
+        return watch
+
+    def _begin(self, work: Callable[[], None]) -> None:
+        self._threads.append(threading.Thread(target=work))
+        self._threads[-1].start()
+
+    def _put_back(self) -> None:
         stack, snapshots = names.stack_of(self._record.name), self._playgrounds.snapshots(self._record.name)
-        with suppress(IsostackError):
-            if not self._playgrounds._is_there(stack, nearly=True) or not (kept := snapshots.all()):
-                return
-            state = self._playgrounds._state(stack).snapshot
-            urns = snapshots.put_back_databases(kept[-1], state, self._playgrounds.store.keyring)
-            self._of = {urn: self._which(state, urn) for urn in urns}
-            self._label = kept[-1].label
+        with self._turn, suppress(IsostackError):
+            if self._manifest and self._playgrounds._is_there(stack, nearly=True):
+                state = self._playgrounds._state(stack).snapshot
+                done, keyring = self._which_are(state), self._playgrounds.store.keyring
+                urns = snapshots.put_back_databases(self._manifest, state, keyring, done=done)
+                self._of |= {urn: self._which(state, urn) for urn in urns}
+        self._make_ready()
+
+    def _make_ready(self) -> None:
+        for urn, facts in self._manifest.stores.items() if self._manifest else ():
+            if facts["kind"] == "database" and urn not in self._of:
+                with suppress(IsostackError):
+                    self._playgrounds.host.endpoint()
+                    self._playgrounds.local_cloud.make_database_copy_ready(facts["copy"], facts["digest"])
 
     def done(self, manifest: Manifest, state: Snapshot) -> set[str]:
         """The URNs of the databases that have a snapshot's content already: none that was made anew since."""
-        self._thread.join()
-        return {urn for urn, which in self._of.items() if manifest.label == self._label and self._which(state, urn) == which}
+        for thread in self._threads:
+            thread.join()
+        return self._which_are(state) if manifest == self._manifest else set()
+
+    def _which_are(self, state: Snapshot) -> set[str]:
+        return {urn for urn, which in self._of.items() if self._which(state, urn) == which}
 
     @staticmethod
     def _which(state: Snapshot, urn: str) -> tuple[str, str]:
         resource = state.get(urn)
         return (resource.id, resource.created) if resource else ("", "")
+
+
+def _makes_database(event: Event) -> bool:
+    """Whether it tells that a database was made."""
+    if not isinstance(event, StepDone) or event.status != "done":
+        return False
+    return event.op in (Op.CREATE, Op.REPLACE) and is_database(type_of(event.urn))
 
 
 def warnings(all_records: list[Record], show: Callable[[str], None]) -> None:

@@ -159,10 +159,10 @@ class Snapshots:
         for databases in (True, False):
             self._put_back(manifest, state, keyring, progress, databases=databases, done=done)
 
-    def put_back_databases(self, manifest: Manifest, state: State, keyring: Keyring) -> set[str]:
+    def put_back_databases(self, manifest: Manifest, state: State, keyring: Keyring, *, done: Container[str] = ()) -> set[str]:
         """Give the databases alone the content that they had; gives their URNs. Raises as :meth:`put_back`."""
         self.check(manifest)
-        return self._put_back(manifest, state, keyring, lambda what: None, databases=True)
+        return self._put_back(manifest, state, keyring, lambda what: None, databases=True, done=done)
 
     def _put_back(
         self,

@@ -240,6 +240,20 @@ def test_what_a_new_database_starts_with_is_made_once_even_if_the_local_cloud_is
     assert not made.exists()
 
 
+def test_the_files_of_the_next_server_lie_ready_where_one_is_expected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    servers = DatabaseServers(tmp_path)
+    try:
+        servers.make_spare()
+        servers.make_spare()
+        with monkeypatch.context() as patched:
+            patched.setattr(servers, "copy", lambda *_: pytest.fail("they are there"))
+            servers.create("one", free_port(), "keeper", "word", "shop")
+        servers.create("two", free_port(), "keeper", "word", "shop")
+        assert [servers.execute(name, "select 1", database="shop") for name in ("one", "two")] == ["1", "1"]
+    finally:
+        servers.clear(everything=True)
+
+
 def test_a_kept_copy_outlives_the_local_cloud_and_comes_back_under_the_same_password(tmp_path: Path) -> None:
     rds = Rds(tmp_path)
     try:
@@ -295,6 +309,34 @@ def test_a_copy_that_lies_ready_is_only_renamed_and_one_that_was_damaged_since_i
         assert servers.execute("one", "select price from goods") == "1"
     finally:
         copies.leave("one")
+        servers.clear()
+        copies.drop("kept")
+
+
+def test_a_copy_that_was_made_ready_for_a_server_to_come_is_only_renamed_and_given_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers = DatabaseServers(tmp_path)
+    copies, ports = DatabaseCopies(servers), {name: free_port() for name in ("one", "two")}
+    try:
+        servers.create("one", ports["one"], "keeper", "word", "shop")
+        servers.execute("one", "create table goods as select 1 as price")
+        digest, _ = copies.keep("one", "kept")
+        copies.leave("one")
+        servers.remove("one")
+        with pytest.raises(DatabaseError, match="damaged"):
+            copies.make_ready("kept", "another digest")
+        copies.make_ready("kept", digest)
+        for name in ports:
+            servers.create(name, ports[name], "keeper", "word", "shop")
+        with monkeypatch.context() as patched:
+            patched.setattr(servers, "copy", lambda *_: pytest.fail("there is one already"))
+            copies.bring_back("one", ports["one"], "kept", digest, "keeper", "word")
+        copies.bring_back("two", ports["two"], "kept", digest, "keeper", "word")
+        assert [servers.execute(name, "select price from goods") for name in ports] == ["1", "1"]
+    finally:
+        for name in ports:
+            copies.leave(name)
         servers.clear()
         copies.drop("kept")
 
