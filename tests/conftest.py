@@ -15,6 +15,9 @@ from isostack.localcloud.client import Cloud
 from isostack.localcloud.server import LocalCloud
 from tests.containers.engine import Docker, NoEngine, docker_engine
 
+# In a child that Python forks to set its limits, gRPC would start threads anew, which abort when their files are closed.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made there
 _ENOUGH = 4 * 2**30
 _in_memory = pytest.StashKey[Path]()
