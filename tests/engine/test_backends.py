@@ -42,7 +42,8 @@ def backend(request: pytest.FixtureRequest, tmp_path: Path) -> Backend:
     if request.param == "a bucket in memory":
         client = MemoryBucket()
         return Bucket(Objects(lambda: client, "s3://state/team"))
-    return Bucket(Objects(lambda: request.getfixturevalue("state_bucket").client("s3"), f"s3://state/{uuid.uuid4().hex}"))
+    cloud = request.getfixturevalue("state_bucket")  # here, for pytest makes it for one thread alone
+    return Bucket(Objects(lambda: cloud.client("s3"), f"s3://state/{uuid.uuid4().hex}"))
 
 
 @pytest.fixture
