@@ -61,7 +61,7 @@ class Team:
             "PULUMI_CONFIG_PASSPHRASE": "correct horse",
             "PULUMI_HOME": str(folder / "pulumi-home"),
         }
-        self.environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE")
+        self.environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)  # absent where a passphrase is set
 
     def another_machine(self, folder: Path) -> Small:
         folder.mkdir()
