@@ -75,8 +75,7 @@ def main() -> NoReturn:
         returned = app(standalone_mode=False)
         code = returned if isinstance(returned, int) else 0
         if code == 130:
-            interrupted = True
-            code = _report("interrupted", 1, as_json, debug)
+            raise KeyboardInterrupt
     except IsostackError as error:
         code = _report(error, error.exit_code, as_json, debug)
     except typer.Abort:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from isostack.engine import plan
 from isostack.engine.deployment import Deployment, secret_names, short_name, timestamp
-from isostack.engine.events import Change, Diagnostic, Op, StepDone, StepStarted, Tally
+from isostack.engine.events import Change, Diagnostic, Op, StepDone, StepStarted
 from isostack.engine.provider import ProviderError, lineage
 from isostack.engine.state import PendingOperation, ResourceState
 from isostack.engine.values import mark_secrets, plain
@@ -19,32 +19,25 @@ def forget_lost_cloud(deployment: Deployment, identity: str) -> int:
     with deployment.lock:
         before = deployment.snapshot.metadata.cloud
         lost = [r for r in deployment.snapshot.resources if r.custom and deployment.host.lives_in_cloud(r.type)] if before else []
-        if before == identity or lineage(before) == lineage(identity):
+        if lineage(before) == lineage(identity):
             return 0
         if lost:
             deployment.forget(lost)
         for operation in list(deployment.snapshot.pending_operations):
             if deployment.host.lives_in_cloud(operation.resource.type):
                 _settle(deployment, operation)
-        _note_cloud(deployment, identity)
+        note_cloud(deployment, identity)
         return len(lost)
 
 
-def look_at_older_cloud(deployment: Deployment, identity: str) -> bool:
-    """Refresh where the cloud was killed and came back as it had been a little before the state; whether it did."""
+def is_older(deployment: Deployment, identity: str) -> bool:
+    """Whether the cloud was killed and came back as it had been a little before the state: that has to be refreshed."""
     before = deployment.snapshot.metadata.cloud
-    if before == identity or lineage(before) != lineage(identity):
-        return False
-    if not deployment.preview:
-        settle_pending(deployment)
-    refresh(deployment)
-    deployment.tally = Tally()
-    if not deployment.targets.patterns:
-        _note_cloud(deployment, identity)  # at last, for after a run that is cut off all is to be looked at again
-    return True
+    return before != identity and lineage(before) == lineage(identity)
 
 
-def _note_cloud(deployment: Deployment, identity: str) -> None:
+def note_cloud(deployment: Deployment, identity: str) -> None:
+    """From now on the state speaks of the cloud with this identity."""
     deployment.snapshot.metadata.cloud = identity
     if deployment.journal:
         deployment.journal.metadata(cloud=identity)

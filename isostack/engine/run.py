@@ -104,12 +104,7 @@ def refresh(stack: Stack, options: Options = USUAL) -> Result:
     run = _Run(stack, "refresh", options)
     with _without_garbage_collection(), run.locked() as (snapshot, journal):
         deployment = run.deployment(snapshot, journal)
-
-        def work() -> None:
-            run.catch_up(deployment)
-            reconcile.refresh(deployment)
-
-        run.guard(deployment, work)
+        run.guard(deployment, lambda: run.catch_up(deployment))
         return run.result(deployment)
 
 
@@ -177,13 +172,10 @@ class _Run(Run):
 
     def catch_up(self, deployment: Deployment) -> None:
         """Notice a cloud that was reset, settle what an earlier run left open, and refresh if that is asked for or needed."""
-        snapshot, fresh = deployment.snapshot, False
+        snapshot, older, identity = deployment.snapshot, False, ""
         if snapshot.resources or snapshot.pending_operations or not deployment.preview:
             identity = self.stack.host.identity()
-            fresh = reconcile.look_at_older_cloud(deployment, identity)
-            if fresh:
-                text = "the local cloud was killed at work and is as it was a little earlier; what the state knows was refreshed"
-                self.sink(Diagnostic("warning", text))
+            older = reconcile.is_older(deployment, identity)
             lost = reconcile.forget_lost_cloud(deployment, identity)
             if lost:
                 text = (
@@ -193,9 +185,16 @@ class _Run(Run):
                 self.sink(Diagnostic("warning", text))
         if not deployment.preview:
             reconcile.settle_pending(deployment)
-        if self.options.refresh and not fresh:
+        if self.options.refresh or older or self.operation == "refresh":
             reconcile.refresh(deployment)
-            deployment.tally = Tally()
+            if self.operation != "refresh":
+                deployment.tally = Tally()
+        if older:
+            text = "the local cloud was killed at work and is as it was a little earlier; what the state knows was refreshed"
+            self.sink(Diagnostic("warning", text))
+            if not deployment.targets.patterns:
+                # Not before: after a run that is cut off, all is to be looked at again.
+                reconcile.note_cloud(deployment, identity)
 
     def go_through_program(self, deployment: Deployment) -> None:
         from isostack.engine.sdk_imports import seldom_used_later

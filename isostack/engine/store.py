@@ -188,9 +188,9 @@ class Store:
         that came back as it had been then: which of them are there, a refresh tells. The caller holds the lock."""
         loaded, place, added = self.load(project, stack), self.place(project, stack), 0
         things = {(resource.type, resource.id) for resource in loaded.snapshot.resources if resource.custom}
-        for data in (place.state(), place.previous()):
+        for data in filter(None, (place.state(), place.previous())):
             with contextlib.suppress(BadInput, ValueError):  # one that is damaged tells nothing
-                document = state_file.parse(data or b"", place.origin)
+                document = state_file.parse(data, place.origin)
                 secrets = StackSecrets(self.keyring, state_file.secrets_state(document, place.origin))
                 for resource in state_file.to_snapshot(document, Codec(secrets), place.origin).resources:
                     same = loaded.snapshot.get(resource.urn) or (resource.type, resource.id) in things

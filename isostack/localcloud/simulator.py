@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import atexit
 import gc
-import gzip
 import io
 import ipaddress
 import json
@@ -45,6 +44,7 @@ from moto.core import config, loaders, responses
 from moto.core import utils as moto_utils
 from moto.core.base_backend import AccountSpecificBackend, BackendDict, BaseBackend
 from moto.moto_server import werkzeug_app
+from moto.utilities.utils import load_resource
 
 from isostack.engine.provider import lineage
 from isostack.localcloud import messages
@@ -440,8 +440,7 @@ _OFFERINGS = "ec2/resources/instance_type_offerings"
 @cache
 def _leave_offerings_out() -> None:
     """Keep moto's EC2 from reading, as it is imported, which of 100 places offer which type of instance: a tenth of a second."""
-    load = moto.utilities.utils.load_resource
-    vars(moto.utilities.utils)["load_resource"] = lambda path: [] if path.startswith(_OFFERINGS) else load(path)
+    vars(moto.utilities.utils)["load_resource"] = lambda path: [] if path.startswith(_OFFERINGS) else load_resource(path)
 
 
 @cache
@@ -459,8 +458,7 @@ class _Offerings(dict[str, dict[str, list[dict[str, str]]]]):
     def __missing__(self, kind: str) -> dict[str, list[dict[str, str]]]:
         found = self[kind] = {}
         for file in (Path(moto.__file__).parent / _OFFERINGS / kind).iterdir():
-            text = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-            offered = [one | {"LocationType": kind} for one in json.loads(text)]
+            offered = [one | {"LocationType": kind} for one in load_resource(f"{_OFFERINGS}/{kind}/{file.name}")]
             found[file.name.partition(".")[0]] = offered
         return found
 

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -152,15 +153,16 @@ class _Run(Run):
     def common(self) -> list[str]:
         """The options of every operation."""
         targets = [part for urn in self.options.targets for part in ("--target", urn)]
-        changed = self._last_cloud() != self.cloud and self.operation != "refresh"
+        changed = self._last_cloud != self.cloud and self.operation != "refresh"
         refresh = ["--refresh"] if self.options.refresh or changed else []
         return ["--parallel", str(self.options.parallel), *targets, *refresh]
 
     def _lost(self) -> int:
         """How many resources are gone with the local cloud that the last run from here was on."""
-        lost = lineage(self._last_cloud()) != lineage(self.cloud)
+        lost = lineage(self._last_cloud) != lineage(self.cloud)
         return sum(resource.in_cloud for resource in self.before.resources) if lost else 0
 
+    @cached_property
     def _last_cloud(self) -> str:
         """The identity of the cloud that the last run from here was on; that of this one, if there was none."""
         last = last_run.of(self.stack.store.folder(self.stack.project.name, self.stack.name))

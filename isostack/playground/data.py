@@ -287,9 +287,3 @@ KINDS = {
     "aws:ssm/parameter:Parameter": Kind("parameter", _save_parameter, _load_parameter),
     "aws:dynamodb/table:Table": Kind("table", _save_table, _load_table),
 }
-
-
-def is_database(type_: str) -> bool:
-    """Whether resources of this type are databases, which are put back before all else."""
-    kind = KINDS.get(type_)
-    return kind is not None and kind.word == "database"

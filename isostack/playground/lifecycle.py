@@ -22,7 +22,6 @@ from isostack.engine.events import Diagnostic, Event, Op, Phase, Result, Sink, S
 from isostack.engine.folders import PREVIOUS_FILE, STATE_FILE
 from isostack.engine.project import PINNED_KEY, Project, StackConfig, load_stack
 from isostack.engine.provider import lineage
-from isostack.engine.urn import type_of
 from isostack.engine.values import plain
 from isostack.errors import BadInput, IsostackError, OperationFailed, Refused
 from isostack.localcloud.client import DEFAULT_ACCOUNT, DEFAULT_REGION, Cloud
@@ -30,7 +29,6 @@ from isostack.localcloud.provider import LocalCloudHost
 from isostack.parameters import restricted
 from isostack.playground import containers, names, records, sweep
 from isostack.playground.containers import Asked
-from isostack.playground.data import is_database
 from isostack.playground.records import Record, Records
 from isostack.playground.snapshots import Manifest, Snapshots, environment_of
 from isostack.policy.attach import attach
@@ -369,13 +367,15 @@ class Playgrounds:
             raise BadInput(f"{stack} has no state; isostack play up makes it")
         return self.store.load(self.project.name, stack)
 
-    def _is_there(self, stack: str, *, nearly: bool = False) -> bool:
-        """Whether the cloud still has what the state speaks of; or ``nearly`` all of it, for one that is as it was earlier."""
+    def _clouds(self, stack: str) -> tuple[str, str]:
+        """The identities of the cloud that the state speaks of, and of the one there is: empty where that holds nothing."""
         known = self._state(stack).snapshot.metadata.cloud
-        if self.local_cloud.holds_nothing():
-            return False
-        identity = self.host.identity()
-        return bool(known == identity or (nearly and lineage(known) == lineage(identity)))
+        return known, "" if self.local_cloud.holds_nothing() else self.host.identity()
+
+    def _is_there(self, stack: str) -> bool:
+        """Whether the cloud still has what the state speaks of."""
+        known, here = self._clouds(stack)
+        return bool(here) and known == here
 
     def _as_it_was(self, record: Record, manifest: Manifest) -> Result | None:
         """That nothing was to be done, where the environment is the one that the snapshot was taken of; else None."""
@@ -427,7 +427,8 @@ class Playgrounds:
     def _know_again(self, stack: str) -> None:
         """Where the cloud is as it was a little earlier, take up what the state knew then; a refresh tells what is there."""
         with suppress(BadInput):
-            if self._is_there(stack, nearly=True) and not self._is_there(stack):
+            known, here = self._clouds(stack)
+            if known != here and lineage(known) == lineage(here):
                 with self.store.lock(self.project.name, stack, f"isostack play reset {stack.removeprefix(names.PREFIX)}"):
                     self.store.know_again(self.project.name, stack)
 
@@ -459,18 +460,21 @@ class _Ahead:
         self._playgrounds = playgrounds
         self._record = record
         self._manifest = manifest
+        stores = manifest.stores if manifest else {}
+        self._databases = {urn: facts for urn, facts in stores.items() if facts["kind"] == "database"}
         self._of: dict[str, tuple[str, str]] = {}
         self._turn = threading.Lock()
         self._threads: list[threading.Thread] = []
-        if manifest:
+        if self._databases:
             self._begin(self._put_back if at_once else self._make_ready)
 
     def watching(self, sink: Sink) -> Sink:
         """A sink that passes a run's events on."""
 
         def watch(event: Event) -> None:
-            if self._manifest and _makes_database(event):
-                self._begin(self._put_back)
+            match event:
+                case StepDone(urn, Op.CREATE | Op.REPLACE, "done") if urn in self._databases:
+                    self._begin(self._put_back)
             sink(event)
 
         return watch
@@ -482,7 +486,8 @@ class _Ahead:
     def _put_back(self) -> None:
         stack, snapshots = names.stack_of(self._record.name), self._playgrounds.snapshots(self._record.name)
         with self._turn, suppress(IsostackError):
-            if self._manifest and self._playgrounds._is_there(stack, nearly=True):
+            known, here = self._playgrounds._clouds(stack)
+            if self._manifest and here and lineage(known) == lineage(here):
                 state = self._playgrounds._state(stack).snapshot
                 done, keyring = self._which_are(state), self._playgrounds.store.keyring
                 urns = snapshots.put_back_databases(self._manifest, state, keyring, done=done)
@@ -490,8 +495,8 @@ class _Ahead:
         self._make_ready()
 
     def _make_ready(self) -> None:
-        for urn, facts in self._manifest.stores.items() if self._manifest else ():
-            if facts["kind"] == "database" and urn not in self._of:
+        for urn, facts in self._databases.items():
+            if urn not in self._of:
                 with suppress(IsostackError):
                     self._playgrounds.host.endpoint()
                     self._playgrounds.local_cloud.make_database_copy_ready(facts["copy"], facts["digest"])
@@ -509,13 +514,6 @@ class _Ahead:
     def _which(state: Snapshot, urn: str) -> tuple[str, str]:
         resource = state.get(urn)
         return (resource.id, resource.created) if resource else ("", "")
-
-
-def _makes_database(event: Event) -> bool:
-    """Whether it tells that a database was made."""
-    if not isinstance(event, StepDone) or event.status != "done":
-        return False
-    return event.op in (Op.CREATE, Op.REPLACE) and is_database(type_of(event.urn))
 
 
 def warnings(all_records: list[Record], show: Callable[[str], None]) -> None:

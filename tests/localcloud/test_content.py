@@ -3,7 +3,6 @@ little earlier where that is asked for."""
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import stat
@@ -19,8 +18,9 @@ from isostack.localcloud.client import Cloud
 from isostack.localcloud.database_server import DatabaseServers, available
 from isostack.localcloud.server import LocalCloud, older
 from isostack.playground.listings import survey
+from tests.localcloud.kept import kept, needs_memory, wait_until_kept
 
-pytestmark = pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="the system's memory has no folder here")  # noqa: S108
+pytestmark = needs_memory
 
 
 @pytest.fixture
@@ -29,19 +29,6 @@ def local(tmp_path: Path) -> Iterator[LocalCloud]:
     cloud.ensure()
     yield cloud
     cloud.stop()
-
-
-def kept(local: LocalCloud) -> Path:
-    """The file for what it holds, which need not exist."""
-    return Path(json.loads((local.home / "cloud.json").read_text())["content"])
-
-
-def wait_until_kept(local: LocalCloud) -> Path:
-    deadline = time.monotonic() + 60
-    while not kept(local).is_file():
-        assert time.monotonic() < deadline, local.log.read_text()
-        time.sleep(0.05)
-    return kept(local)
 
 
 def kill(local: LocalCloud) -> None:

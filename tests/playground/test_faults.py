@@ -20,9 +20,9 @@ import pytest
 from isostack.engine.events import Event, Phase, StepDone, StepStarted
 from isostack.errors import OperationFailed
 from isostack.localcloud.database_server import DatabaseServers
-from isostack.localcloud.server import LocalCloud
 from isostack.playground import snapshots, sweep
 from tests.command_line import CommandLine
+from tests.localcloud.kept import needs_memory, wait_until_kept
 from tests.playground.conftest import Yard
 from tests.playground.content import content, fill, quiet
 
@@ -85,18 +85,6 @@ class Filled:
             if ":snapshot:rds:" not in tagged["ResourceARN"]:  # RDS's own
                 found[service] = found.get(service, 0) + 1
         return found
-
-
-needs_memory = pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="the system's memory has no folder here")  # noqa: S108
-
-
-def wait_until_kept(local: LocalCloud) -> None:
-    """Wait until what the cloud holds is kept."""
-    file = Path(json.loads((local.home / "cloud.json").read_text())["content"])
-    deadline = time.monotonic() + 60
-    while not file.exists():
-        assert time.monotonic() < deadline, local.log.read_text()
-        time.sleep(0.05)
 
 
 def kill_cloud_at(yard: Yard, moment: Callable[[Event], bool]) -> Callable[[Event], None]:

@@ -5,6 +5,7 @@ Source: the RDS API reference; property names as in pulumi_aws 7.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,8 +83,26 @@ class _Groups:
             update_tags(cloud.client("rds"), old["arn"], old, new)
 
     def delete(self, cloud: Cloud, id_: str, known: Properties) -> None:
-        if not known.get("skipDestroy"):
-            self.call(cloud, "delete", id_)
+        self.call(cloud, "delete", id_)
+
+    def row(self, token: str, delete: Callable[[Cloud, str, Properties], None], *local: str) -> ResourceType:
+        return ResourceType(
+            token=token,
+            service="rds",
+            create=self.create,
+            read=self.read,
+            update=self.update,
+            delete=delete,
+            name=AutoName(max_length=255, lower=True),
+            required=("family",),
+            replace_on=("description", "family", "name", "namePrefix"),
+            computed=("arn",),
+            local=("namePrefix", *local),
+            defaults=_DESCRIPTION,
+            sets=("parameters",),
+            absent=("DBParameterGroupNotFound", "DBParameterGroupNotFoundFault"),
+            tagged=True,
+        )
 
 
 def _parameters(parameters: list[Properties] | None) -> list[dict[str, str]]:
@@ -98,13 +117,14 @@ def _parameters(parameters: list[Properties] | None) -> list[dict[str, str]]:
 
 
 def _delete_of_instances(cloud: Cloud, id_: str, known: Properties) -> None:
-    if not known.get("skipDestroy"):
-        refuse_use(
-            cloud.client("rds"),
-            "InvalidDBParameterGroupState",
-            id_,
-            lambda instance: [group["DBParameterGroupName"] for group in instance.get("DBParameterGroups") or []],
-        )
+    if known.get("skipDestroy"):
+        return
+    refuse_use(
+        cloud.client("rds"),
+        "InvalidDBParameterGroupState",
+        id_,
+        lambda instance: [group["DBParameterGroupName"] for group in instance.get("DBParameterGroups") or []],
+    )
     _INSTANCES.delete(cloud, id_, known)
 
 
@@ -112,38 +132,6 @@ _INSTANCES = _Groups("DBParameterGroup", "db")
 _CLUSTERS = _Groups("DBClusterParameterGroup", "db_cluster")
 
 RESOURCE_TYPES = (
-    ResourceType(
-        token="aws:rds/parameterGroup:ParameterGroup",
-        service="rds",
-        create=_INSTANCES.create,
-        read=_INSTANCES.read,
-        update=_INSTANCES.update,
-        delete=_delete_of_instances,
-        name=AutoName(max_length=255, lower=True),
-        required=("family",),
-        replace_on=("description", "family", "name", "namePrefix"),
-        computed=("arn",),
-        local=("namePrefix", "skipDestroy"),
-        defaults=_DESCRIPTION,
-        sets=("parameters",),
-        absent=("DBParameterGroupNotFound", "DBParameterGroupNotFoundFault"),
-        tagged=True,
-    ),
-    ResourceType(
-        token="aws:rds/clusterParameterGroup:ClusterParameterGroup",
-        service="rds",
-        create=_CLUSTERS.create,
-        read=_CLUSTERS.read,
-        update=_CLUSTERS.update,
-        delete=_CLUSTERS.delete,
-        name=AutoName(max_length=255, lower=True),
-        required=("family",),
-        replace_on=("description", "family", "name", "namePrefix"),
-        computed=("arn",),
-        local=("namePrefix",),
-        defaults=_DESCRIPTION,
-        sets=("parameters",),
-        absent=("DBParameterGroupNotFound", "DBParameterGroupNotFoundFault"),
-        tagged=True,
-    ),
+    _INSTANCES.row("aws:rds/parameterGroup:ParameterGroup", _delete_of_instances, "skipDestroy"),
+    _CLUSTERS.row("aws:rds/clusterParameterGroup:ClusterParameterGroup", _CLUSTERS.delete),
 )
